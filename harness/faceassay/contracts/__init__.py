@@ -1,0 +1,62 @@
+"""The contracts between the parts: what plugins implement and what the core promises. Imports nothing else of ours."""
+
+from faceassay.contracts.errors import DataError, DivergenceError, FaceassayError, StoreError
+from faceassay.contracts.evaluation import Curve, Evaluation, EvaluationProtocol, Features
+from faceassay.contracts.execution import Executor, Observer, Outcome, Resources, StageOrder, StageView
+from faceassay.contracts.faces import DatasetPlugin, FaceDataset, FaceImages, FloatArray, ImageBatch, IntArray
+from faceassay.contracts.generation import (
+    Augmentation,
+    Condition,
+    Denoiser,
+    FittedGenerator,
+    Generator,
+    LabelMix,
+    PlanBlock,
+    Role,
+    SynthesisPlan,
+)
+from faceassay.contracts.plugin import DATA_VARIABLE, DataPath, Plugin, data_paths, parameter
+from faceassay.contracts.recognition import FittedRecognizer, Recognizer
+from faceassay.contracts.running import Checkpoints, Sources, StageContext
+
+__all__ = [
+    "DATA_VARIABLE",
+    "Augmentation",
+    "Checkpoints",
+    "Condition",
+    "Curve",
+    "DataError",
+    "DataPath",
+    "DatasetPlugin",
+    "Denoiser",
+    "DivergenceError",
+    "Evaluation",
+    "EvaluationProtocol",
+    "Executor",
+    "FaceDataset",
+    "FaceImages",
+    "FaceassayError",
+    "Features",
+    "FittedGenerator",
+    "FittedRecognizer",
+    "FloatArray",
+    "Generator",
+    "ImageBatch",
+    "IntArray",
+    "LabelMix",
+    "Observer",
+    "Outcome",
+    "PlanBlock",
+    "Plugin",
+    "Recognizer",
+    "Resources",
+    "Role",
+    "Sources",
+    "StageContext",
+    "StageOrder",
+    "StageView",
+    "StoreError",
+    "SynthesisPlan",
+    "data_paths",
+    "parameter",
+]

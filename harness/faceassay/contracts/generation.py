@@ -1,0 +1,212 @@
+"""Own the contracts of generators, denoisers and augmentations. Sampling is in ``faceassay.sampling``."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceassay.contracts.faces import FloatArray, ImageBatch, IntArray
+from faceassay.contracts.plugin import Plugin
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from faceassay.contracts.running import Sources, StageContext
+
+Role = Literal["main", "guide"]
+
+
+@dataclass(frozen=True)
+class LabelMix:
+    """Condition each image on a weighted mix of classes.
+
+    Attributes:
+        indices: class indices of the generator's label space, int64 [B, k].
+        weights: their weights, float64 [B, k]; a plain class is one index with weight 1.
+    """
+
+    indices: IntArray
+    weights: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.indices.ndim != 2 or self.indices.shape != self.weights.shape:
+            raise ValueError(
+                f"indices {self.indices.shape} and weights {self.weights.shape} must both be [B, k]: "
+                "one weight for each class of each image"
+            )
+
+
+Condition = LabelMix | Mapping[str, Any]
+"""What a denoiser is conditioned on: a mix of classes, or named tensors [B, ...] (an embedding, attributes)."""
+
+
+class Denoiser(Protocol):
+    """Map a noisy image to the denoised one; any plain callable of this signature is a denoiser.
+
+    A denoiser with the attributes ``network`` and ``condition`` (see ``faceassay.sampling.NetworkDenoiser``) shares
+    a forward pass with others over the same network.
+    """
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Denoise ``x`` ([B, C, H, W], data range [-1, 1]) at noise level ``sigma`` ([B], above 0)."""
+
+
+class FittedGenerator(Protocol):
+    """Serve a trained conditional denoiser."""
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square images in pixels."""
+
+    @property
+    def identities(self) -> Sequence[str]:
+        """Names of the classes that the generator was trained on, in the order of their indices."""
+
+    @property
+    def device(self) -> str:
+        """Torch device name of the networks."""
+
+    @property
+    def evaluations(self) -> int:
+        """Network evaluations made so far: one for each image that passes through one network."""
+
+    def denoiser(self, condition: Condition, *, role: Role = "main") -> Denoiser:
+        """Return the denoiser under ``condition``; ``guide`` is the lesser model of autoguidance.
+
+        Raises:
+            ValueError: when a class index is outside the label space.
+        """
+
+    def condition_vectors(self) -> FloatArray | None:
+        """Return the learned condition vectors C, float32 [L, d_C] (ScoreMix, section 4.3), or None."""
+
+
+class Generator(Plugin):
+    """Train a conditional denoiser on real images."""
+
+    def needs(self) -> frozenset[str]:
+        """Name the inputs beside the real images (``recognizer``), as the parameters demand."""
+        return frozenset()
+
+    @abstractmethod
+    def work(self, images: int) -> int:
+        """Return how many training images ``fit`` will process on a set of ``images``; for estimates only."""
+
+    @abstractmethod
+    def fit(self, sources: Sources, run: StageContext) -> None:
+        """Train on ``sources.real`` and write the result into ``run.folder``."""
+
+    @abstractmethod
+    def load(self, folder: Path, device: str) -> FittedGenerator:
+        """Load what ``fit`` wrote into ``folder``."""
+
+
+@dataclass(frozen=True)
+class PlanBlock:
+    """Hold the rows of a plan that are rendered together; a row fully determines its image.
+
+    Attributes:
+        index: number of the block within the plan.
+        start: row number of the block's first row.
+        labels: index into the plan's identities, int64 [B].
+        sources: class indices each image is made from, int64 [B, k]; empty (k = 0) where there are none.
+        weights: weights of the sources, float64 [B, k].
+    """
+
+    index: int
+    start: int
+    labels: IntArray
+    sources: IntArray
+    weights: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class SynthesisPlan:
+    """List the images to generate, one row per image, in fixed blocks.
+
+    An identity whose name is also the name of a real identity joins that identity when the synthetic images are
+    mixed with real ones; any other name is a new class.
+
+    Attributes:
+        identities: names of the synthetic identities.
+        labels: index into ``identities``, int64 [N].
+        sources: class indices of the real identities each image is made from, int64 [N, k].
+        weights: their weights, float64 [N, k].
+        block_size: rows rendered together; part of the plan because the bytes of a batch depend on its size.
+    """
+
+    identities: tuple[str, ...]
+    labels: IntArray
+    sources: IntArray
+    weights: NDArray[np.float64]
+    block_size: int
+
+    def __post_init__(self) -> None:
+        rows = len(self.labels)
+        if self.sources.shape != self.weights.shape or len(self.sources) != rows or self.sources.ndim != 2:
+            raise ValueError(
+                f"{rows} labels, sources {self.sources.shape}, weights {self.weights.shape}: "
+                "sources and weights must both be [N, k] with one row per label"
+            )
+        if len(set(self.identities)) != len(self.identities):
+            raise ValueError("a plan names the same identity twice")
+        if rows and not 0 <= self.labels.min() <= self.labels.max() < len(self.identities):
+            raise ValueError(f"labels must lie in 0..{len(self.identities) - 1}")
+        if self.block_size < 1:
+            raise ValueError(f"block_size must be at least 1 (got {self.block_size})")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        return -(-len(self) // self.block_size)
+
+    def block(self, index: int) -> PlanBlock:
+        """Return block ``index``."""
+        start = index * self.block_size
+        rows = slice(start, start + self.block_size)
+        return PlanBlock(index, start, self.labels[rows], self.sources[rows], self.weights[rows])
+
+
+class Augmentation(Plugin):
+    """Turn real images (and a generator, and a recognizer, as needed) into a synthetic set: a plan, then images."""
+
+    def needs(self) -> frozenset[str]:
+        """Name the inputs beside the real images: any of ``generator``, ``recognizer``."""
+        return frozenset()
+
+    @abstractmethod
+    def planned_images(self, identities: int) -> int:
+        """Return how many images the plan will list for ``identities`` real identities."""
+
+    def evaluations_per_image(self) -> int:
+        """Return the expected network evaluations per image; for estimates only, the record counts them."""
+        return 0
+
+    @abstractmethod
+    def plan(self, sources: Sources, run: StageContext) -> SynthesisPlan:
+        """List the images to generate."""
+
+    @abstractmethod
+    def render(self, sources: Sources, block: PlanBlock, noise: FloatArray) -> ImageBatch:
+        """Make the images of one block.
+
+        Args:
+            sources: the opened inputs.
+            block: the rows to render.
+            noise: standard normal noise of each row, float32 [B, 3, H, W]; row k's noise is the same for all methods.
+
+        Returns:
+            uint8 [B, H, W, 3] RGB.
+        """

@@ -1,0 +1,70 @@
+"""Own the base of every plugin: a frozen, validated set of parameters with a name. Knows no plugin kind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+
+DATA_VARIABLE = "FACEASSAY_DATA"
+
+
+class Plugin(BaseModel):
+    """Carry the parameters of one plugin: its fields are its parameters, typed, bounded and described.
+
+    Subclasses set ``name`` (what a spec writes), ``version`` (raised when results change on purpose), ``summary``
+    (one line for ``faceassay list``) and, where it applies, ``paper`` (citation with equation or section).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    summary: ClassVar[str]
+    paper: ClassVar[str | None] = None
+
+
+def parameter(default: Any = ..., *, description: str, unit: str | None = None, **bounds: Any) -> Any:
+    """Declare one parameter of a plugin.
+
+    Args:
+        default: the default value; leave out for a required parameter.
+        description: what the parameter does, for ``faceassay describe``.
+        unit: the unit of the value (``px``, ``images``, ``epochs``), where it has one.
+        bounds: pydantic's ``ge``, ``gt``, ``le``, ``lt``, ``min_length``, ``max_length``, ``pattern``.
+    """
+    extra: Mapping[str, Any] = {} if unit is None else {"unit": unit}
+    return Field(default, description=description, json_schema_extra=dict(extra), **bounds)
+
+
+class _DataPathMark:
+    """Mark a field whose value is replaced, in keys, by the fingerprint of what the path holds."""
+
+
+def _existing(path: Path, info: ValidationInfo) -> Path:
+    context = info.context or {}
+    tried = [path] if path.is_absolute() else [Path(root) / path for root in _roots(context)]
+    for candidate in tried:
+        if candidate.exists():
+            return candidate.resolve()
+    places = ", ".join(str(place) for place in tried)
+    raise ValueError(f"no such file or folder (tried {places}): give an absolute path or set {DATA_VARIABLE}")
+
+
+def _roots(context: Mapping[str, Any]) -> list[Path]:
+    variable = os.environ.get(DATA_VARIABLE)
+    return [Path(context.get("folder", "."))] + ([Path(variable)] if variable else [])
+
+
+DataPath = Annotated[Path, AfterValidator(_existing), _DataPathMark()]
+"""A path to the user's data: relative to the spec's folder or to the variable FACEASSAY_DATA; must exist."""
+
+
+def data_paths(plugin: Plugin) -> dict[str, Path]:
+    """Return the parameters of ``plugin`` that are data paths, by name."""
+    fields = type(plugin).model_fields.items()
+    marked = [name for name, field in fields if any(isinstance(m, _DataPathMark) for m in field.metadata)]
+    return {name: getattr(plugin, name) for name in marked}

@@ -1,0 +1,51 @@
+"""Own the contract of recognizers: images to embeddings. Margins and networks belong to plugins."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
+
+from faceassay.contracts.faces import FaceDataset, FloatArray, ImageBatch
+from faceassay.contracts.plugin import Plugin
+
+if TYPE_CHECKING:
+    from faceassay.contracts.running import StageContext
+
+
+class FittedRecognizer(Protocol):
+    """Serve a trained recognizer."""
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels of the images that it takes."""
+
+    def embed(self, images: ImageBatch) -> FloatArray:
+        """Return raw (not normalised) embeddings, float32 [B, d], of uint8 [B, H, W, 3] RGB images."""
+
+    def class_centres(self) -> FloatArray | None:
+        """Return the rows of the margin head's weight E, float32 [L, d] (ScoreMix, section 4.3), or None."""
+
+
+class Recognizer(Plugin):
+    """Train a network that maps a face image to an embedding."""
+
+    @abstractmethod
+    def updates_for(self, images: int) -> int:
+        """Return the optimizer steps that ``fit`` makes on a set of ``images``."""
+
+    @abstractmethod
+    def trained_for(self, updates: int) -> Self:
+        """Return this recognizer with a training of exactly ``updates`` optimizer steps (matched controls)."""
+
+    @abstractmethod
+    def work(self, images: int) -> int:
+        """Return how many training images ``fit`` will process on a set of ``images``; for estimates only."""
+
+    @abstractmethod
+    def fit(self, data: FaceDataset, run: StageContext) -> None:
+        """Train on ``data`` and write the result into ``run.folder``."""
+
+    @abstractmethod
+    def load(self, folder: Path, device: str) -> FittedRecognizer:
+        """Load what ``fit`` wrote into ``folder``."""

@@ -1,0 +1,46 @@
+"""Own the base of augmentations that sample from a composed denoiser. The sampler itself is ``faceassay.sampling``."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from faceassay.contracts import Augmentation, Denoiser, FloatArray, ImageBatch, PlanBlock, Sources, parameter
+
+
+class DenoisingAugmentation(Augmentation):
+    """Render a block by EDM's Heun sampler over the denoiser that ``denoiser`` composes."""
+
+    steps: int = parameter(32, ge=2, le=1000, unit="steps", description="steps of the Heun sampler")
+    sigma_min: float = parameter(0.002, gt=0, description="lowest noise level above 0")
+    sigma_max: float = parameter(80.0, gt=0, description="highest noise level")
+    rho: float = parameter(7.0, gt=0, description="spacing of the noise levels")
+    guidance: float = parameter(
+        1.3,
+        ge=0,
+        le=20,
+        description="weight w of autoguidance (ScoreMix, figures 3 and 9); 1 switches the guide off",
+    )
+
+    def needs(self) -> frozenset[str]:
+        """Name the generator."""
+        return frozenset({"generator"})
+
+    def branches(self) -> int:
+        """Return how many conditions one image is denoised under; for estimates only."""
+        return 1
+
+    def evaluations_per_image(self) -> int:
+        """Return (2 steps - 1) x branches, doubled by a guide."""
+        return (2 * self.steps - 1) * self.branches() * (1 if self.guidance == 1 else 2)
+
+    @abstractmethod
+    def denoiser(self, sources: Sources, block: PlanBlock) -> Denoiser:
+        """Compose the denoiser of a block, guidance included."""
+
+    def render(self, sources: Sources, block: PlanBlock, noise: FloatArray) -> ImageBatch:
+        """Sample the block."""
+        from faceassay import sampling
+
+        start = sampling.to_noise(noise, sources.generator.device)
+        levels = {"sigma_min": self.sigma_min, "sigma_max": self.sigma_max, "rho": self.rho}
+        return sampling.to_images(sampling.heun(self.denoiser(sources, block), start, steps=self.steps, **levels))
