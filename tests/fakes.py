@@ -76,6 +76,7 @@ def stage_context(folder: Path, seed=7, threads=1, interval=1e9, log: Log | None
     work.mkdir(parents=True, exist_ok=True)
     return StageContext(
         folder=work,
+        scratch=folder,
         seed=seed,
         threads=threads,
         checkpoints=FolderCheckpoints(folder / "checkpoints", interval),

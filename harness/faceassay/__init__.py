@@ -8,4 +8,3 @@ from faceassay.contracts import __all__ as _contracts
 from faceassay.hookspecs import hookimpl
 
 __all__ = [*_contracts, "hookimpl"]
-__version__ = "0.1.0"

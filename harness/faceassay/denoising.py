@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 
-from faceassay.contracts import Augmentation, Denoiser, FloatArray, ImageBatch, PlanBlock, Sources, parameter
+from faceassay.contracts import Augmentation, Denoiser, FloatArray, ImageBatch, PlanBlock, Role, Sources, parameter
 
 
 class DenoisingAugmentation(Augmentation):
@@ -24,6 +25,12 @@ class DenoisingAugmentation(Augmentation):
     def needs(self) -> frozenset[str]:
         """Name the generator."""
         return frozenset({"generator"})
+
+    def guided(self, compose: Callable[[Role], Denoiser]) -> Denoiser:
+        """Return the autoguided denoiser of what ``compose`` makes for the main model and for the guide."""
+        from faceassay import sampling
+
+        return sampling.autoguide(compose("main"), compose("guide"), self.guidance)
 
     def branches(self) -> int:
         """Return how many conditions one image is denoised under; for estimates only."""

@@ -1,1 +1,1 @@
-"""placeholder"""
+"""The bundled datasets, generators, augmentations and recognizers of faceassay."""

@@ -15,7 +15,7 @@ from faceassay.contracts.generation import (
     Role,
     SynthesisPlan,
 )
-from faceassay.contracts.plugin import DATA_VARIABLE, DataPath, Plugin, data_paths, parameter
+from faceassay.contracts.plugin import DATA_VARIABLE, DataPath, Plugin, Trainable, data_paths, parameter
 from faceassay.contracts.recognition import FittedRecognizer, Recognizer
 from faceassay.contracts.running import Checkpoints, Sources, StageContext
 
@@ -57,6 +57,7 @@ __all__ = [
     "StageView",
     "StoreError",
     "SynthesisPlan",
+    "Trainable",
     "data_paths",
     "parameter",
 ]

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from faceassay.contracts.plugin import Plugin
@@ -25,6 +26,18 @@ class StageView(Protocol):
     @property
     def digest(self) -> str:
         """sha256 (hex) of the stage's key."""
+
+    @property
+    def plugin(self) -> Plugin:
+        """The plugin that does the work."""
+
+    @property
+    def work(self) -> int:
+        """Expected amount of work, in ``unit``."""
+
+    @property
+    def unit(self) -> str:
+        """What the work is counted in."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +95,8 @@ class Observer(Plugin):
     def stage_finished(self, stage: StageView, outcome: Outcome) -> None:
         """Learn how a stage ended."""
 
-    def run_finished(self, results: Any) -> None:
-        """Learn the results of the whole matrix (``faceassay.results.Results``)."""
+    def run_finished(self, results: Any, report: Sequence[Path]) -> None:
+        """Learn the results of the whole matrix (``faceassay.results.Results``) and the files of its report."""
 
     def close(self) -> None:
         """Release what the observer holds; called however the run ends."""

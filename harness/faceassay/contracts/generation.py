@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceassay.contracts.faces import FloatArray, ImageBatch, IntArray
-from faceassay.contracts.plugin import Plugin
+from faceassay.contracts.plugin import Trainable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,7 +87,7 @@ class FittedGenerator(Protocol):
         """Return the learned condition vectors C, float32 [L, d_C] (ScoreMix, section 4.3), or None."""
 
 
-class Generator(Plugin):
+class Generator(Trainable):
     """Train a conditional denoiser on real images."""
 
     def needs(self) -> frozenset[str]:
@@ -117,6 +117,7 @@ class PlanBlock:
         labels: index into the plan's identities, int64 [B].
         sources: class indices each image is made from, int64 [B, k]; empty (k = 0) where there are none.
         weights: weights of the sources, float64 [B, k].
+        columns: the plan's own columns for these rows, each [B, ...].
     """
 
     index: int
@@ -124,6 +125,7 @@ class PlanBlock:
     labels: IntArray
     sources: IntArray
     weights: NDArray[np.float64]
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -142,6 +144,7 @@ class SynthesisPlan:
         sources: class indices of the real identities each image is made from, int64 [N, k].
         weights: their weights, float64 [N, k].
         block_size: rows rendered together; part of the plan because the bytes of a batch depend on its size.
+        columns: whatever else the augmentation needs to know of a row, each array [N, ...], by name.
     """
 
     identities: tuple[str, ...]
@@ -149,6 +152,7 @@ class SynthesisPlan:
     sources: IntArray
     weights: NDArray[np.float64]
     block_size: int
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows = len(self.labels)
@@ -157,6 +161,8 @@ class SynthesisPlan:
                 f"{rows} labels, sources {self.sources.shape}, weights {self.weights.shape}: "
                 "sources and weights must both be [N, k] with one row per label"
             )
+        if any(len(column) != rows for column in self.columns.values()):
+            raise ValueError(f"every column of a plan must have one entry for each of its {rows} rows")
         if len(set(self.identities)) != len(self.identities):
             raise ValueError("a plan names the same identity twice")
         if rows and not 0 <= self.labels.min() <= self.labels.max() < len(self.identities):
@@ -176,10 +182,11 @@ class SynthesisPlan:
         """Return block ``index``."""
         start = index * self.block_size
         rows = slice(start, start + self.block_size)
-        return PlanBlock(index, start, self.labels[rows], self.sources[rows], self.weights[rows])
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        return PlanBlock(index, start, self.labels[rows], self.sources[rows], self.weights[rows], columns)
 
 
-class Augmentation(Plugin):
+class Augmentation(Trainable):
     """Turn real images (and a generator, and a recognizer, as needed) into a synthetic set: a plan, then images."""
 
     def needs(self) -> frozenset[str]:

@@ -27,6 +27,21 @@ class Plugin(BaseModel):
     paper: ClassVar[str | None] = None
 
 
+class Trainable(Plugin):
+    """Add the cheap check that runs before anything expensive to the plugins that read training images."""
+
+    def check(self, image_size: int, identities: int) -> None:
+        """Check the parameters against the data, before any stage runs.
+
+        Args:
+            image_size: side of the square images in pixels.
+            identities: number of real training identities.
+
+        Raises:
+            ValueError: when the plugin cannot work on such data, with the remedy.
+        """
+
+
 def parameter(default: Any = ..., *, description: str, unit: str | None = None, **bounds: Any) -> Any:
     """Declare one parameter of a plugin.
 

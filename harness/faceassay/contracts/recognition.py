@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from faceassay.contracts.faces import FaceDataset, FloatArray, ImageBatch
-from faceassay.contracts.plugin import Plugin
+from faceassay.contracts.plugin import Trainable
 
 if TYPE_CHECKING:
     from faceassay.contracts.running import StageContext
@@ -27,7 +27,7 @@ class FittedRecognizer(Protocol):
         """Return the rows of the margin head's weight E, float32 [L, d] (ScoreMix, section 4.3), or None."""
 
 
-class Recognizer(Plugin):
+class Recognizer(Trainable):
     """Train a network that maps a face image to an embedding."""
 
     @abstractmethod

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from faceassay.contracts.errors import FaceassayError
 from faceassay.contracts.evaluation import Features
 from faceassay.contracts.faces import FaceDataset
-from faceassay.contracts.generation import FittedGenerator, SynthesisPlan
+from faceassay.contracts.generation import FittedGenerator
 from faceassay.contracts.recognition import FittedRecognizer
 
 
@@ -41,6 +41,7 @@ class StageContext:
 
     Attributes:
         folder: where the stage writes its result; every file in it becomes part of the artifact.
+        scratch: where the stage keeps what it needs to go on after a kill; dropped once the stage is done.
         seed: derived from the base seed and the names of the axes this stage varies on, 0 to 2**63 - 1.
         checkpoints: the stage's own checkpoints.
         threads: CPU threads that torch uses; fixed, since gradients change bytes with it.
@@ -52,6 +53,7 @@ class StageContext:
     """
 
     folder: Path
+    scratch: Path
     seed: int
     checkpoints: Checkpoints
     threads: int = 2
@@ -103,12 +105,6 @@ class Sources:
         """The synthetic images of the row."""
         dataset: FaceDataset = self.open("synthesis")
         return dataset
-
-    @property
-    def plan(self) -> SynthesisPlan:
-        """The synthesis plan."""
-        plan: SynthesisPlan = self.open("plan")
-        return plan
 
     @property
     def generator(self) -> FittedGenerator:

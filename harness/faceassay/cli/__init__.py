@@ -1,0 +1,36 @@
+"""Own the command line. Every command imports what it needs when it runs, so that help and lists are instant."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from faceassay.cli.matrix import plan, report, run
+from faceassay.cli.mlflow import mlflow
+from faceassay.cli.plugins import describe, list_plugins
+from faceassay.contracts import FaceassayError
+
+
+class _Group(click.Group):
+    """Turn an error of ours into one message without a traceback, and an interruption into a promise."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except FaceassayError as error:
+            click.secho(str(error), fg="red", err=True)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo("interrupted: what is finished is kept; the same command goes on from here", err=True)
+            sys.exit(130)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="faceassay")
+def main() -> None:
+    """Assay synthetic face data: methods by benchmarks, every number with its key."""
+
+
+for command in (list_plugins, describe, plan, run, report, mlflow):
+    main.add_command(command)

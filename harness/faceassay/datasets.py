@@ -1,0 +1,195 @@
+"""Own views on face datasets: a choice of identities, the union of two sets. Copies no pixels, reads no files."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from faceassay.contracts import DataError, FaceDataset, ImageBatch, IntArray
+
+_UNKNOWN_NAMED = 10
+
+
+def rows(index: ArrayLike, count: int) -> IntArray:
+    """Return ``index`` as int64 [B].
+
+    Raises:
+        IndexError: when an entry is below 0 or not below ``count``, or is not an integer.
+    """
+    wanted = np.atleast_1d(np.asarray(index))
+    if wanted.size == 0:
+        return np.empty(0, dtype=np.int64)
+    if wanted.ndim != 1 or wanted.dtype.kind not in "iu":
+        raise IndexError(f"an index of images must be integers [B], not {wanted.dtype} {list(wanted.shape)}")
+    outside = wanted[(wanted < 0) | (wanted >= count)]
+    if len(outside):
+        raise IndexError(f"image {outside[0]} of a set of {count}")
+    return wanted.astype(np.int64)
+
+
+def select_identities(dataset: FaceDataset, names: Collection[str]) -> FaceDataset:
+    """Return the images of the identities ``names`` as a set of its own, labelled 0 to L-1.
+
+    Identities and images keep the order of ``dataset``; the order of ``names`` does not matter.
+
+    Raises:
+        DataError: when a name is not an identity of ``dataset``, or none is given.
+    """
+    _refuse_unknown(dataset.identities, names)
+    chosen = set(names)
+    if not chosen:
+        raise DataError("no identities selected: name at least one")
+    return _Selection(dataset, tuple(name for name in dataset.identities if name in chosen))
+
+
+def identity_range(identities: Sequence[str], text: str) -> tuple[str, ...]:
+    """Return the names from FIRST to LAST, both included, of ``text`` = ``FIRST..LAST``, in the order of the set.
+
+    Raises:
+        DataError: when ``text`` is no such range, names an unknown identity, or runs backwards.
+    """
+    ranges = [
+        (text[: dots.start()].strip(), text[dots.start() + 2 :].strip()) for dots in re.finditer(r"(?=\.\.)", text)
+    ]
+    if not ranges:
+        raise DataError(
+            f"{text!r} is no range of identities: write FIRST..LAST, e.g. {identities[0]}..{identities[-1]}"
+        )
+    position = {name: place for place, name in enumerate(identities)}
+    # Names may hold dots themselves ("Jr."): the split that yields two names is the one that was meant.
+    first, last = next((ends for ends in ranges if position.keys() >= set(ends)), ranges[0])
+    _refuse_unknown(identities, (first, last))
+    if position[first] > position[last]:
+        raise DataError(f"the range {text!r} runs backwards: in this set {last} comes before {first}")
+    return tuple(identities[position[first] : position[last] + 1])
+
+
+def union(first: FaceDataset, second: FaceDataset) -> FaceDataset:
+    """Return the images of ``first``, then those of ``second``; identities of the same name are one identity.
+
+    New names of ``second`` follow the identities of ``first``. Item ids get the prefix ``first/`` or ``second/``.
+
+    Raises:
+        DataError: when the image sizes differ.
+    """
+    if first.image_size != second.image_size:
+        raise DataError(
+            f"images of {first.image_size} px and of {second.image_size} px cannot be one set: "
+            "give both the same image_size"
+        )
+    return _Union(first, second)
+
+
+@dataclass(frozen=True, eq=False)
+class _Selection:
+    whole: FaceDataset
+    identities: tuple[str, ...]
+
+    @cached_property
+    def _label_of(self) -> IntArray:
+        """The label of each image of the whole set here, -1 for those left out."""
+        label = {name: label for label, name in enumerate(self.identities)}
+        return np.array([label.get(name, -1) for name in self.whole.identities], dtype=np.int64)[self.whole.labels]
+
+    @cached_property
+    def _positions(self) -> IntArray:
+        return np.flatnonzero(self._label_of >= 0).astype(np.int64)
+
+    @cached_property
+    def labels(self) -> IntArray:
+        return self._label_of[self._positions]
+
+    @cached_property
+    def item_ids(self) -> tuple[str, ...]:
+        return tuple(self.whole.item_ids[position] for position in self._positions)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return _derived("selection", self.whole.fingerprint, *self.identities)
+
+    @property
+    def image_size(self) -> int:
+        return self.whole.image_size
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def images(self, index: IntArray) -> ImageBatch:
+        return self.whole.images(self._positions[rows(index, len(self))])
+
+    def encoded(self, i: int) -> bytes:
+        return self.whole.encoded(int(self._positions[rows(i, len(self))[0]]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Union:
+    first: FaceDataset
+    second: FaceDataset
+
+    @cached_property
+    def identities(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.first.identities, *self.second.identities)))
+
+    @cached_property
+    def labels(self) -> IntArray:
+        label = {name: label for label, name in enumerate(self.identities)}
+        moved = np.array([label[name] for name in self.second.identities], dtype=np.int64)
+        return np.concatenate([self.first.labels, moved[self.second.labels]])
+
+    @cached_property
+    def item_ids(self) -> tuple[str, ...]:
+        return (
+            *(f"first/{item}" for item in self.first.item_ids),
+            *(f"second/{item}" for item in self.second.item_ids),
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return _derived("union", self.first.fingerprint, self.second.fingerprint)
+
+    @property
+    def image_size(self) -> int:
+        return self.first.image_size
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    def images(self, index: IntArray) -> ImageBatch:
+        wanted = rows(index, len(self))
+        batch = np.empty((len(wanted), self.image_size, self.image_size, 3), dtype=np.uint8)
+        in_first = wanted < len(self.first)
+        if in_first.any():
+            batch[in_first] = self.first.images(wanted[in_first])
+        if not in_first.all():
+            batch[~in_first] = self.second.images(wanted[~in_first] - len(self.first))
+        return batch
+
+    def encoded(self, i: int) -> bytes:
+        row = int(rows(i, len(self))[0])
+        return self.first.encoded(row) if row < len(self.first) else self.second.encoded(row - len(self.first))
+
+
+def _derived(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _refuse_unknown(identities: Sequence[str], names: Collection[str]) -> None:
+    present = set(identities)
+    unknown = sorted(set(names) - present)
+    if unknown:
+        named = ", ".join(_with_suggestion(name, identities) for name in unknown[:_UNKNOWN_NAMED])
+        rest = f" and {len(unknown) - _UNKNOWN_NAMED} more" if len(unknown) > _UNKNOWN_NAMED else ""
+        raise DataError(f"no such identity among the {len(identities)} of this set: {named}{rest}")
+
+
+def _with_suggestion(name: str, identities: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, identities, n=1)
+    return f"{name!r} (did you mean {close[0]!r}?)" if close else repr(name)

@@ -1,0 +1,69 @@
+"""Own the estimate of what stages will cost: from recorded costs only, never from a number written down in code."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from statistics import median
+
+from faceassay.graph import Stage
+from faceassay.keys import digest
+from faceassay.store import Store
+
+Rates = Mapping[tuple[str, ...], float]
+
+
+def recorded_rates(store: Store, cost_table: Path | None = None) -> Rates:
+    """Return seconds per unit of work: by kind, plugin and parameters, and by kind and plugin.
+
+    Args:
+        store: its records count first.
+        cost_table: a ``cost.csv`` of an earlier run of the matrix, used where the store has no record.
+    """
+    seen: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    for record in store.records():
+        plugin, cost = record["key"]["plugin"], record["cost"]
+        if cost["work"]:
+            rate = cost["seconds"] / cost["work"]
+            seen[record["kind"], plugin["name"], digest(plugin["parameters"])].append(rate)
+            seen[record["kind"], plugin["name"]].append(rate)
+    for kind, name, rate in _tabled(cost_table):
+        if (kind, name) not in seen:
+            seen["table", kind, name].append(rate)
+    return {key: median(rates) for key, rates in seen.items()}
+
+
+def estimate(stage: Stage, rates: Rates) -> float | None:
+    """Return the expected seconds of ``stage``, or None when nothing like it was ever run."""
+    plugin = stage.key.document["plugin"]
+    for key in (
+        (stage.kind, plugin["name"], digest(plugin["parameters"])),
+        (stage.kind, plugin["name"]),
+        ("table", stage.kind, plugin["name"]),
+    ):
+        if key in rates:
+            return rates[key] * stage.work
+    return None
+
+
+def expected_bytes(stages: Iterable[Stage]) -> int:
+    """Return the disk space that ``stages`` will need at most: images as if not compressed, twice, and some room."""
+    side = [source.image_size for stage in stages for source in stage.inputs.values() if hasattr(source, "image_size")]
+    pixels = 3 * max(side, default=0) ** 2
+    images = sum(stage.work for stage in stages if stage.kind == "synthesis")
+    return 2 * images * pixels + ROOM
+
+
+ROOM = 256 * 2**20
+"""Bytes kept free for checkpoints, embeddings and records."""
+
+
+def _tabled(path: Path | None) -> Iterable[tuple[str, str, float]]:
+    if path is None or not path.is_file():
+        return
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if float(row.get("work") or 0) > 0:
+                yield row["kind"], row["plugin"], float(row["seconds"]) / float(row["work"])

@@ -1,0 +1,166 @@
+"""Own the execution of one stage: lock, run in a staging folder, commit or keep the failure. Decides no order."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+from faceassay.checkpoints import DEFAULT_INTERVAL, FolderCheckpoints
+from faceassay.contracts import FaceassayError, Outcome, Resources, StageContext
+from faceassay.environment import describe_environment, peak_memory_bytes
+from faceassay.graph import THREADED_KINDS, Stage
+from faceassay.inputs import input_contents, open_sources, stage_module
+from faceassay.states import is_current
+from faceassay.store import Store, write_atomically
+from faceassay.torching import torch_settings
+
+COST_INTERVAL = 2.0
+"""Seconds between two notes of the time spent, which a killed attempt leaves behind."""
+
+
+def _silent(done: int, total: int) -> None:
+    """Report no progress."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Order one stage. Calling it runs the stage in this process; it never raises what the stage raises."""
+
+    stage: Stage
+    store: Path
+    resources: Resources = field(default_factory=Resources)
+    checkpoint_interval: float = DEFAULT_INTERVAL
+    progress: Callable[[int, int], None] = _silent
+
+    def __call__(self) -> Outcome:
+        """Run the stage unless its artifact is there and made from the present inputs."""
+        store, stage = Store.open(self.store), self.stage
+        try:
+            with store.lock(stage.digest):
+                record = store.record(stage.kind, stage.digest)
+                if record is not None and is_current(stage, record, store):
+                    store.verified(stage.kind, stage.digest)
+                    return Outcome(stage.digest, record, reused=True)
+                return Outcome(stage.digest, _run(self, store))
+        except Exception as error:  # noqa: BLE001 - whatever a stage raises fails this stage and no other
+            reason = explain(error, stage, store)
+            store.fail(stage.digest, _failure(stage, reason))
+            return Outcome(stage.digest, None, reason)
+
+
+@dataclass
+class _Meter:
+    """Count what an attempt costs; the time is noted in the staging folder, so that attempts add up."""
+
+    staging: Path
+    forward: Callable[[int, int], None]
+    evaluations: int = 0
+    log: list[str] = field(default_factory=list)
+    _started: float = field(default_factory=time.monotonic)
+    _noted: float = -COST_INTERVAL
+
+    def __post_init__(self) -> None:
+        try:
+            before = json.loads((self.staging / "cost.json").read_text())
+        except (OSError, ValueError):
+            before = {"seconds": 0.0, "attempts": 0}
+        self._before: dict[str, Any] = before
+
+    def seconds(self) -> float:
+        return float(self._before["seconds"]) + time.monotonic() - self._started
+
+    def attempts(self) -> int:
+        return int(self._before["attempts"]) + 1
+
+    def progress(self, done: int, total: int) -> None:
+        if time.monotonic() - self._noted >= COST_INTERVAL:
+            self._noted = time.monotonic()
+            document = {"seconds": self.seconds(), "attempts": self.attempts()}
+            write_atomically(self.staging / "cost.json", json.dumps(document))
+        self.forward(done, total)
+
+    def count(self, evaluations: int) -> None:
+        self.evaluations += evaluations
+
+
+def _run(order: Order, store: Store) -> Mapping[str, Any]:
+    stage, staging = order.stage, store.staging(order.stage.digest)
+    work = staging / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    meter = _Meter(staging, order.progress)
+    context = StageContext(
+        folder=work,
+        scratch=staging,
+        seed=stage.seed,
+        checkpoints=FolderCheckpoints(staging / "checkpoints", order.checkpoint_interval),
+        threads=stage.threads,
+        device=order.resources.device,
+        progress=meter.progress,
+        log=meter.log.append,
+        count_evaluations=meter.count,
+    )
+    inputs = input_contents(stage, store)
+    with torch_settings(stage.threads) if stage.kind in THREADED_KINDS else nullcontext():
+        if stage.kind == "synthesis" and order.resources.workers > 1:
+            from faceassay.workers import render_missing
+
+            render_missing(stage, store, order.resources, meter.progress)
+        sources = open_sources(stage, store, order.resources.device)
+        stage_module(stage.kind).run(stage.plugin, sources, context)
+    return store.commit(stage.kind, stage.digest, work, _facts(order, inputs, meter))
+
+
+def _facts(order: Order, inputs: Mapping[str, Any], meter: _Meter) -> dict[str, Any]:
+    stage = order.stage
+    cost = {
+        "seconds": round(meter.seconds(), 3),
+        "attempts": meter.attempts(),
+        "device": order.resources.device,
+        "threads": stage.threads,
+        "workers": order.resources.workers,
+        "peak_memory_bytes": peak_memory_bytes(),
+        "network_evaluations": meter.evaluations,
+        "work": stage.work,
+        "unit": stage.unit,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    facts = {"title": stage.title, "key": stage.key.document, "inputs": inputs, "cost": cost}
+    return {**facts, "environment": describe_environment(), "log": meter.log}
+
+
+def _failure(stage: Stage, reason: str) -> dict[str, Any]:
+    return {
+        "title": stage.title,
+        "kind": stage.kind,
+        "reason": reason,
+        "traceback": traceback.format_exc(),
+        "key": stage.key.document,
+        "environment": describe_environment(),
+        "failed": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def explain(error: Exception, stage: Stage, store: Store) -> str:
+    """Return in one line what failed, in which plugin of which distribution, and what to do."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"no space left for the store {store.root}: finished stages are kept; free space and run again"
+    text = " ".join(str(error).split()) or "no message"
+    said = text if isinstance(error, FaceassayError) else f"{type(error).__name__}: {text}"
+    return f"{stage.kind} plugin {stage.plugin.name!r} {stage.plugin.version} ({_distribution(stage)}): {said}"
+
+
+def _distribution(stage: Stage) -> str:
+    top = type(stage.plugin).__module__.partition(".")[0]
+    names = packages_distributions().get(top, [])
+    return f"{names[0]} {version(names[0])}" if names else f"module {top}"

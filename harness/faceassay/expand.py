@@ -1,0 +1,218 @@
+"""Own the way from a matrix to its graph, with every check that is cheap enough to precede the first stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from faceassay.contracts import Augmentation, FaceassayError, Plugin, Recognizer, Trainable
+from faceassay.graph import Cell, DataInput, Graph, Row, Stage, stage_seed
+from faceassay.spec import MatrixSpec, SpecError
+from faceassay.spec.reader import Benchmark, Method
+from faceassay.spec.yaml import Place, Problem
+
+
+def expand(matrix: MatrixSpec) -> Graph:
+    """Expand a matrix into its stages.
+
+    Opens the data (headers and fingerprints, no training), so that everything a spec can get wrong is found here.
+
+    Raises:
+        SpecError: with every problem found, each at its place in the spec.
+    """
+    data, problems = _open_data(matrix)
+    if not problems:
+        problems = _overlaps(matrix, data) + _unfit(matrix, data)
+    if problems:
+        raise SpecError(problems)
+    return _Expansion(matrix, data).graph()
+
+
+def _open_data(matrix: MatrixSpec) -> tuple[dict[str, DataInput], list[Problem]]:
+    data: dict[str, DataInput] = {}
+    problems: list[Problem] = []
+    for name, choice in matrix.data.items():
+        try:
+            data[name] = DataInput.of(name, choice.plugin, choice.identities)
+        except FaceassayError as error:
+            problems.append(Problem(choice.place, f"data {name!r}: {error}"))
+    return data, problems
+
+
+def _overlaps(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> list[Problem]:
+    training = set(data[matrix.spec.train].people)
+    problems = []
+    for benchmark in matrix.benchmarks:
+        shared = [person for person in data[benchmark.data].people if person in training]
+        if shared:
+            names = ", ".join(shared[:5]) + (", ..." if len(shared) > 5 else "")
+            problems.append(
+                Problem(
+                    benchmark.place,
+                    f"benchmark {benchmark.name!r} tests {len(shared)} identities that are also trained on ({names}): "
+                    f"make data {matrix.spec.train!r} and {benchmark.data!r} disjoint, or rename different people",
+                )
+            )
+    return problems
+
+
+def _unfit(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> list[Problem]:
+    """Return what the plugins themselves have against the data, the parameters or this installation."""
+    real = data[matrix.spec.train]
+    problems = []
+    for place, plugin in _trainables(matrix):
+        try:
+            plugin.check(real.image_size, len(real.people))
+        except (FaceassayError, ValueError) as error:
+            problems.append(Problem(place, f"{plugin.name}: {error}"))
+    for benchmark in matrix.benchmarks:
+        problems += _unfit_benchmark(benchmark, data[benchmark.data], real)
+    try:
+        matrix.spec.quality.check()
+    except FaceassayError as error:
+        problems.append(Problem(Place(str(matrix.path), 1, 1), f"quality: {error}"))
+    return problems
+
+
+def _trainables(matrix: MatrixSpec) -> list[tuple[Place, Trainable]]:
+    start = Place(str(matrix.path), 1, 1)
+    found: list[tuple[Place, Trainable]] = [(start, matrix.generator)] if matrix.generator else []
+    for method in matrix.methods:
+        found.append((method.place, method.recognizer))
+        if method.augmentation:
+            found.append((method.place, method.augmentation))
+    return found
+
+
+def _unfit_benchmark(benchmark: Benchmark, data: DataInput, real: DataInput) -> list[Problem]:
+    if data.image_size != real.image_size:
+        sizes = f"{data.image_size} px, the training images {real.image_size} px"
+        return [
+            Problem(benchmark.place, f"benchmark {benchmark.name!r} has images of {sizes}: give both one image_size")
+        ]
+    try:
+        benchmark.protocol.images(data.open())
+    except (FaceassayError, ValueError) as error:
+        return [Problem(benchmark.place, f"benchmark {benchmark.name!r}: {error}")]
+    return []
+
+
+class _Expansion:
+    """Build the graph of one matrix."""
+
+    def __init__(self, matrix: MatrixSpec, data: Mapping[str, DataInput]) -> None:
+        self.matrix = matrix
+        self.data = data
+        self.real = data[matrix.spec.train]
+        self.result = Graph(dict(data))
+
+    def graph(self) -> Graph:
+        """Return the whole graph."""
+        for seed in self.matrix.spec.seeds:
+            for method in self.matrix.methods:
+                self._method(method, seed)
+        self._rows()
+        return self.result
+
+    def _stage(
+        self, kind: str, plugin: Plugin, inputs: Mapping[str, Stage | DataInput], axes: Mapping[str, int],
+        title: str, work: int, unit: str,
+    ) -> Stage:  # fmt: skip
+        spec = self.matrix.spec
+        seed = stage_seed(spec.base_seed, kind, axes)
+        return self.result.add(Stage(kind, plugin, inputs, axes, seed, spec.threads, title, work, unit))
+
+    def _method(self, method: Method, seed: int) -> None:
+        recognizer = self._recognizer(method, seed)
+        if method.augmentation:
+            self._quality(method.augmentation, seed)
+        for benchmark in self.matrix.benchmarks:
+            evaluation = self._evaluation(method, benchmark, recognizer, seed)
+            self.result.cells.append(Cell(method.name, benchmark.name, seed, evaluation))
+
+    def _generator(self) -> Stage:
+        generator = self.matrix.generator
+        if generator is None:
+            raise FaceassayError("the matrix has no generator")
+        inputs: dict[str, Stage | DataInput] = {"real": self.real}
+        if "recognizer" in generator.needs():
+            inputs["recognizer"] = self._original_recognizer()
+        axes = {"generator_seed": self.matrix.spec.generator_seed}
+        work = generator.work(self.real.images)
+        return self._stage("generator", generator, inputs, axes, f"generator {generator.name}", work, "training images")
+
+    def _original_recognizer(self) -> Stage:
+        """Return the recognizer trained on the real images at the first seed (M_orig of the papers)."""
+        return self._trained(self.matrix.recognizer, {"real": self.real}, self.matrix.spec.seeds[0], "original")
+
+    def _sources(self, augmentation: Augmentation) -> dict[str, Stage | DataInput]:
+        inputs: dict[str, Stage | DataInput] = {"real": self.real}
+        if "generator" in augmentation.needs():
+            inputs["generator"] = self._generator()
+        if "recognizer" in augmentation.needs():
+            inputs["recognizer"] = self._original_recognizer()
+        return inputs
+
+    def _synthesis(self, augmentation: Augmentation, seed: int) -> Stage:
+        inputs, axes = self._sources(augmentation), {"seed": seed}
+        images = self._planned(augmentation)
+        name = f"{augmentation.name}, seed {seed}"
+        plan = self._stage("plan", augmentation, inputs, axes, f"plan of {name}", images, "rows")
+        inputs = {**inputs, "plan": plan}
+        return self._stage("synthesis", augmentation, inputs, axes, f"synthesis {name}", images, "images")
+
+    def _planned(self, augmentation: Augmentation | None) -> int:
+        return augmentation.planned_images(len(self.real.people)) if augmentation else 0
+
+    def _quality(self, augmentation: Augmentation, seed: int) -> Stage:
+        inputs: dict[str, Stage | DataInput] = {"real": self.real, "synthesis": self._synthesis(augmentation, seed)}
+        title = f"image quality of {augmentation.name}, seed {seed}"
+        return self._stage(
+            "quality", self.matrix.spec.quality, inputs, {}, title, self._planned(augmentation), "images"
+        )
+
+    def _trained(self, plugin: Recognizer, inputs: Mapping[str, Stage | DataInput], seed: int, what: str) -> Stage:
+        images = sum(source.images if isinstance(source, DataInput) else source.work for source in inputs.values())
+        title = f"recognizer {what}, seed {seed}"
+        return self._stage("recognizer", plugin, inputs, {"seed": seed}, title, plugin.work(images), "training images")
+
+    def _recognizer(self, method: Method, seed: int) -> Stage:
+        inputs: dict[str, Stage | DataInput] = {"real": self.real} if method.uses_real else {}
+        if method.augmentation:
+            inputs["synthesis"] = self._synthesis(method.augmentation, seed)
+        return self._trained(self._matched(method), inputs, seed, method.name)
+
+    def _matched(self, method: Method) -> Recognizer:
+        target = method.entry.match_updates
+        if target is None:
+            return method.recognizer
+        other = next(m for m in self.matrix.methods if m.name == target)
+        return method.recognizer.trained_for(other.recognizer.updates_for(self._images(other)))
+
+    def _images(self, method: Method) -> int:
+        return self._planned(method.augmentation) + (self.real.images if method.uses_real else 0)
+
+    def _evaluation(self, method: Method, benchmark: Benchmark, recognizer: Stage, seed: int) -> Stage:
+        data, what = self.data[benchmark.data], f"{benchmark.name} of {method.name}, seed {seed}"
+        protocol = benchmark.protocol
+        images = len(protocol.images(data.open()))
+        inputs: dict[str, Stage | DataInput] = {"recognizer": recognizer, "data": data}
+        features = self._stage("features", protocol, inputs, {}, f"features {what}", images, "images")
+        inputs = {"features": features, "data": data}
+        return self._stage("evaluation", protocol, inputs, {}, f"evaluation {what}", images, "images")
+
+    def _rows(self) -> None:
+        for method in self.matrix.methods:
+            augmentation, images = method.augmentation, self._images(method)
+            of_seeds = {seed: self._synthesis(augmentation, seed) for seed in self._seeds()} if augmentation else {}
+            self.result.rows[method.name] = Row(
+                method=method.name,
+                real_images=self.real.images if method.uses_real else 0,
+                synthetic_images=self._planned(augmentation),
+                updates=self._matched(method).updates_for(images),
+                recognizers={seed: self._recognizer(method, seed) for seed in self._seeds()},
+                syntheses=of_seeds,
+                qualities={seed: self._quality(augmentation, seed) for seed in of_seeds} if augmentation else {},
+            )
+
+    def _seeds(self) -> list[int]:
+        return self.matrix.spec.seeds

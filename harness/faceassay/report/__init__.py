@@ -1,0 +1,5 @@
+"""Render results: table.md, table.csv, cost.csv and table.html, from the store alone."""
+
+from faceassay.report.write import write_report
+
+__all__ = ["write_report"]

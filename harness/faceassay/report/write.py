@@ -1,0 +1,29 @@
+"""Own the files of a report and their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from faceassay.report.html import page
+from faceassay.report.text import cost_csv, markdown, table_csv
+from faceassay.results import Results
+from faceassay.store import write_atomically
+from faceassay.table import build
+
+
+def write_report(results: Results, folder: Path) -> list[Path]:
+    """Write ``table.md``, ``table.csv``, ``cost.csv`` and ``table.html`` into ``folder`` and return their paths.
+
+    ``table.csv`` holds deterministic columns only; seconds, memory and dates are in ``cost.csv``.
+    """
+    table = build(results)
+    contents = {
+        "table.csv": table_csv(table),
+        "table.md": markdown(results, table),
+        "cost.csv": cost_csv(results),
+        "table.html": page(results, table),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        write_atomically(folder / name, content)
+    return [folder / name for name in contents]

@@ -1,0 +1,108 @@
+"""Own what a store says about a matrix: the numbers of every cell, failures, qualities, costs. Renders nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from faceassay.contracts import Evaluation, FaceDataset
+from faceassay.graph import Cell, Graph, Row, Stage
+from faceassay.inputs import open_artifact
+from faceassay.spec import MatrixSpec
+from faceassay.states import is_current
+from faceassay.store import Record, Store
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """Hold the metrics of one (method, benchmark, seed), or why there are none."""
+
+    cell: Cell
+    metrics: Mapping[str, float]
+    notes: Mapping[str, Any]
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class Results:
+    """Answer every question a table, a page or a tracker asks of a matrix; reads the store, writes nothing."""
+
+    matrix: MatrixSpec
+    graph: Graph
+    store: Store
+    cells: tuple[CellResult, ...]
+
+    def cell(self, method: str, benchmark: str, seed: int) -> CellResult:
+        """Return the result of one cell."""
+        wanted = (method, benchmark, seed)
+        return next(r for r in self.cells if (r.cell.method, r.cell.benchmark, r.cell.seed) == wanted)
+
+    def columns(self) -> list[tuple[str, str]]:
+        """Return (benchmark, metric identity) of every column, in order."""
+        return [(b.name, metric) for b in self.matrix.benchmarks for metric in b.protocol.metric_ids()]
+
+    def failures(self) -> list[CellResult]:
+        """Return the cells without numbers."""
+        return [result for result in self.cells if result.failure is not None]
+
+    def record(self, stage: Stage) -> Record | None:
+        """Return the record of a stage, None while it is not done."""
+        return self.store.record(stage.kind, stage.digest)
+
+    def quality(self, row: Row, seed: int) -> Mapping[str, Any] | None:
+        """Return what was measured on the synthetic images of a row, None where there are none."""
+        stage = row.qualities.get(seed)
+        if stage is None or self.record(stage) is None:
+            return None
+        measured: Mapping[str, Any] = open_artifact(stage, self.store)
+        return measured
+
+    def synthetic_images(self, row: Row, seed: int) -> FaceDataset | None:
+        """Return the synthetic images of a row, None where there are none (any more)."""
+        stage = row.syntheses.get(seed)
+        if stage is None or self.record(stage) is None:
+            return None
+        images: FaceDataset = open_artifact(stage, self.store)
+        return images
+
+    def evaluation(self, cell: Cell) -> Evaluation | None:
+        """Return the evaluation of a cell with its scores and curves."""
+        if self.record(cell.evaluation) is None:
+            return None
+        evaluation: Evaluation = open_artifact(cell.evaluation, self.store)
+        return evaluation
+
+    def costs(self) -> Iterator[tuple[Stage, Record]]:
+        """Yield every finished stage of the matrix with its record."""
+        for stage in self.graph.stages.values():
+            record = self.record(stage)
+            if record is not None:
+                yield stage, record
+
+
+def collect(matrix: MatrixSpec, graph: Graph, store: Store) -> Results:
+    """Read the results of ``matrix`` from ``store``.
+
+    Raises:
+        StoreError: when an evaluation is damaged.
+    """
+    return Results(matrix, graph, store, tuple(_cell_result(cell, graph, store) for cell in graph.cells))
+
+
+def _cell_result(cell: Cell, graph: Graph, store: Store) -> CellResult:
+    stage = cell.evaluation
+    record = store.record(stage.kind, stage.digest)
+    if record is None or not is_current(stage, record, store):
+        return CellResult(cell, {}, {}, _reason(stage, graph, store))
+    document = json.loads((store.verified(stage.kind, stage.digest) / "evaluation.json").read_text())
+    return CellResult(cell, document["metrics"], document["notes"], None)
+
+
+def _reason(stage: Stage, graph: Graph, store: Store) -> str:
+    for candidate in [*graph.ancestors(stage), stage]:
+        failure = store.failure(candidate.digest)
+        if failure is not None and store.record(candidate.kind, candidate.digest) is None:
+            return f"failed: {candidate.title}: {failure['reason']}"
+    return "not run"

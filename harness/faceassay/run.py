@@ -1,0 +1,140 @@
+"""Own the run of a matrix: which stages, in which order, and who is told. Computes no number itself."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from faceassay.checkpoints import DEFAULT_INTERVAL
+from faceassay.contracts import Executor, Observer, Outcome, Resources, StoreError
+from faceassay.estimates import estimate, expected_bytes, recorded_rates
+from faceassay.execute import Order
+from faceassay.graph import Graph, Stage
+from faceassay.states import required_stages
+from faceassay.store import Store
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Say where and how a matrix runs; none of it changes a number."""
+
+    store: Store
+    executor: Executor
+    resources: Resources = field(default_factory=Resources)
+    checkpoint_interval: float = DEFAULT_INTERVAL
+    cost_table: Path | None = None
+
+
+@dataclass
+class Watchers:
+    """Tell observers; one that fails is dropped with a warning and stops no run."""
+
+    observers: list[Observer] = field(default_factory=list)
+    warn: Callable[[str], None] = warnings.warn
+
+    def tell(self, event: str, *facts: Any) -> None:
+        """Call the method ``event`` of every observer."""
+        for observer in list(self.observers):
+            try:
+                getattr(observer, event)(*facts)
+            except Exception as error:  # noqa: BLE001 - a display or a tracker must not cost a run
+                self.observers.remove(observer)
+                said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                self.warn(f"observer {observer.name!r} failed and is left out from here on: {said}")
+
+
+def run_graph(graph: Graph, surroundings: Surroundings, watchers: Watchers) -> dict[str, str]:
+    """Run every stage that is required and return the failures: digest -> reason in one line.
+
+    A failed stage fails only what needs it.
+
+    Raises:
+        StoreError: before the first stage, when a cached artifact is damaged or the disk is too full.
+    """
+    store = surroundings.store
+    required = required_stages(graph, store)
+    _verify_cached(required, graph, store)
+    _require_space(required, store)
+    rates = recorded_rates(store, surroundings.cost_table)
+    watchers.tell("run_started", required, {stage.digest: estimate(stage, rates) for stage in required})
+    return _Schedule(required, surroundings, watchers).work_off()
+
+
+def _verify_cached(required: Sequence[Stage], graph: Graph, store: Store) -> None:
+    """Check the bytes of every finished artifact that this run or its report will read."""
+    making = {stage.digest for stage in required}
+    readers = [*graph.targets(), *required]
+    read = {stage.digest: stage for stage in readers} | {s.digest: s for r in required for s in r.stages().values()}
+    for key, stage in read.items():
+        if key not in making:
+            store.verified(stage.kind, key)
+
+
+def _require_space(required: Sequence[Stage], store: Store) -> None:
+    if not required:
+        return
+    need, free = expected_bytes(required), shutil.disk_usage(store.root).free
+    if free < need:
+        raise StoreError(
+            f"store {store.root}: {free // 2**20} MiB free, this run may need {need // 2**20} MiB: "
+            "free space or choose another disk with --store DIR"
+        )
+
+
+class _Schedule:
+    """Submit each stage once all its inputs are there; skip what can no longer be had."""
+
+    def __init__(self, stages: Sequence[Stage], surroundings: Surroundings, watchers: Watchers) -> None:
+        self.waiting = list(stages)
+        self.surroundings = surroundings
+        self.watchers = watchers
+        self.running: dict[Future[Outcome], Stage] = {}
+        self.failures: dict[str, str] = {}
+
+    def work_off(self) -> dict[str, str]:
+        """Run everything; return the failures."""
+        while self.waiting or self.running:
+            for stage in self._ready():
+                self.waiting.remove(stage)
+                self._start(stage)
+                if any(future.done() for future in self.running):
+                    break
+            self._collect()
+        return self.failures
+
+    def _ready(self) -> list[Stage]:
+        unfinished = {stage.digest for stage in [*self.waiting, *self.running.values()]}
+        return [stage for stage in self.waiting if not any(s.digest in unfinished for s in stage.stages().values())]
+
+    def _start(self, stage: Stage) -> None:
+        broken = [source for source in stage.stages().values() if source.digest in self.failures]
+        if broken:
+            reason = f"needs {broken[0].title}, which failed"
+            self._end(stage, Outcome(stage.digest, None, reason))
+            return
+        self.watchers.tell("stage_started", stage)
+        about = self.surroundings
+        order = Order(
+            stage, about.store.root, about.resources, about.checkpoint_interval, self._progress_of(stage)
+        )  # fmt: skip
+        self.running[about.executor.submit(order)] = stage
+
+    def _progress_of(self, stage: Stage) -> Callable[[int, int], None]:
+        return partial(self.watchers.tell, "stage_progressed", stage)
+
+    def _collect(self) -> None:
+        if not self.running:
+            return
+        for future in wait(self.running, return_when=FIRST_COMPLETED).done:
+            self._end(self.running.pop(future), future.result())
+
+    def _end(self, stage: Stage, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self.failures[stage.digest] = outcome.error
+        self.watchers.tell("stage_finished", stage, outcome)

@@ -1,0 +1,65 @@
+"""Own the shape of a spec: what a matrix file may say. Plugins' own parameters are validated by the reader."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from faceassay.quality import ImageQuality
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ,.+_()=/-]{0,79}$")]
+"""A name for people: letters, digits, blanks and , . + _ ( ) = / -"""
+Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""A name that is also part of file names and metric names."""
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Choice = dict[str, Any]
+"""``plugin: NAME`` beside the plugin's parameters."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MethodEntry(_Part):
+    """One row: how a training set is made and a recognizer trained on it."""
+
+    name: Name
+    group: Literal["FR_syn", "FR_real", "FR_mix"] = Field(description="synthetic only, real only, or both")
+    aux: str = Field("", description="auxiliary models or data that the method needs, as the papers' Aux column")
+    augmentation: Choice | None = Field(None, description="the synthetic set; none for a real-only row")
+    recognizer: dict[str, Any] = Field(default_factory=dict, description="overrides of the recognizer's parameters")
+    match_updates: Name | None = Field(None, description="train for as many optimizer steps as this row")
+    note: str = Field("", description="a footnote of the table")
+
+
+class BenchmarkEntry(_Part):
+    """One column group: a protocol with its data."""
+
+    name: Slug
+    data: Slug = Field(description="name of an entry of ``data``")
+    protocol: Choice
+
+
+class Spec(_Part):
+    """A matrix: methods by benchmarks by seeds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_version: Literal[1] = Field(alias="schema", description="version of this file format")
+    name: Slug
+    title: str = ""
+    notes: list[str] = Field(default_factory=list, description="what a reader must know, printed under the table")
+    base_seed: Seed = 0
+    seeds: list[Seed] = Field(min_length=1, description="seeds of recognizer and synthesis")
+    generator_seed: Seed = 0
+    threads: int = Field(2, ge=1, le=256, description="CPU threads of every stage; part of the keys")
+    data: dict[Slug, Choice] = Field(min_length=1)
+    train: Slug = Field(description="name of the entry of ``data`` that everything is trained on")
+    generator: Choice | None = None
+    recognizer: Choice
+    quality: ImageQuality = Field(default_factory=ImageQuality, description="how synthetic images are measured")
+    methods: list[MethodEntry] = Field(min_length=1)
+    benchmarks: list[BenchmarkEntry] = Field(min_length=1)
+    baseline: Name | None = Field(None, description="the row that the others are compared with; the first by default")
+    profiles: dict[Slug, dict[str, Any]] = Field(default_factory=dict, description="named overrides of sizes")

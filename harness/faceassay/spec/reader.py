@@ -1,0 +1,274 @@
+"""Own the way from a matrix file to validated plugins. Opens no data; every problem carries file, line and column."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from faceassay.contracts import (
+    Augmentation,
+    DatasetPlugin,
+    EvaluationProtocol,
+    FaceassayError,
+    Generator,
+    Recognizer,
+)
+from faceassay.registry import RESERVED_PARAMETERS, Registry
+from faceassay.spec.model import MethodEntry, Spec
+from faceassay.spec.yaml import Located, Path_, Place, Problem, merge, read_yaml
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class SpecError(FaceassayError):
+    """Report every problem of a spec at once, one line each: file:line:column, what, remedy."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+@dataclass(frozen=True)
+class DataChoice:
+    """A named image set: a dataset plugin and, where only a part is used, its identities."""
+
+    name: str
+    plugin: DatasetPlugin
+    identities: str | tuple[str, ...] | None
+    place: Place
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row with its plugins."""
+
+    entry: MethodEntry
+    augmentation: Augmentation | None
+    recognizer: Recognizer
+    place: Place
+
+    @property
+    def name(self) -> str:
+        """Name of the row."""
+        return self.entry.name
+
+    @property
+    def uses_real(self) -> bool:
+        """Whether the recognizer is trained on the real images (too)."""
+        return self.entry.group != "FR_syn"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A column group with its protocol."""
+
+    name: str
+    protocol: EvaluationProtocol
+    data: str
+    place: Place
+
+
+@dataclass(frozen=True)
+class MatrixSpec:
+    """A validated matrix: what to run, with plugins made from it."""
+
+    path: Path
+    profile: str | None
+    spec: Spec
+    data: Mapping[str, DataChoice]
+    generator: Generator | None
+    recognizer: Recognizer
+    methods: tuple[Method, ...]
+    benchmarks: tuple[Benchmark, ...]
+
+    @property
+    def baseline(self) -> str:
+        """Name of the row that the others are compared with."""
+        return self.spec.baseline or self.methods[0].name
+
+
+def read_matrix(path: Path, registry: Registry, profile: str | None = None) -> MatrixSpec:
+    """Read and validate a matrix file.
+
+    Args:
+        path: the YAML file.
+        registry: the plugins it may name.
+        profile: name of the profile whose sizes override the file's; None for the file as it stands.
+
+    Raises:
+        SpecError: with every problem found.
+    """
+    if not path.is_file():
+        raise SpecError([Problem(Place(str(path), 1, 1), "no such file: give the path of a matrix.yaml")])
+    located = read_yaml(path)
+    if not located.problems:
+        _apply_profile(located, profile)
+    reading = _Reading(located, registry, path.parent)
+    matrix = reading.matrix(path, profile)
+    if reading.problems or matrix is None:
+        raise SpecError(reading.problems)
+    return matrix
+
+
+def _apply_profile(located: Located, profile: str | None) -> None:
+    profiles = located.data.get("profiles", {}) if isinstance(located.data, dict) else {}
+    if profile is None:
+        return
+    if not isinstance(profiles, dict) or profile not in profiles:
+        message = f"no profile is called {profile!r}{_near(profile, profiles or ())}"
+        located.problems.append(Problem(located.place(("profiles",)), message))
+        return
+    merge(located, ("profiles", profile))
+
+
+class _Reading:
+    """Turn located data into a matrix, collecting problems instead of stopping at the first."""
+
+    def __init__(self, located: Located, registry: Registry, folder: Path) -> None:
+        self.located = located
+        self.registry = registry
+        self.context = {"folder": str(folder)}
+        self.problems = list(located.problems)
+
+    def matrix(self, path: Path, profile: str | None) -> MatrixSpec | None:
+        """Return the matrix, or None where there are problems."""
+        raw = self.located.data
+        if not isinstance(raw, dict):
+            self.problem((), "a matrix file is a mapping of names to values")
+            return None
+        made = {where: self.plugin(kind, choice, where) for where, kind, choice in _choices(raw)}
+        spec = self.validated(Spec, raw, ())
+        if spec is None:
+            return None
+        data = {name: self._data(name, choice, made) for name, choice in spec.data.items()}
+        methods = tuple(self._method(i, spec, made) for i in range(len(spec.methods)))
+        benchmarks = tuple(self._benchmark(i, spec, made) for i in range(len(spec.benchmarks)))
+        self._references(spec)
+        generator, recognizer = made.get(("generator",)), made[("recognizer",)]
+        return MatrixSpec(path, profile, spec, data, generator, recognizer, methods, benchmarks)
+
+    def problem(self, where: Path_, message: str) -> None:
+        """Note a problem at ``where``."""
+        self.problems.append(Problem(self.located.place(where), message))
+
+    def validated(self, model: type[Model], raw: Any, where: Path_) -> Model | None:
+        """Validate ``raw`` strictly as JSON (lists may become tuples, texts never become numbers)."""
+        try:
+            return model.model_validate_json(json.dumps(raw), strict=True, context=self.context)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                self.problem((*where, *detail["loc"]), _message(model, where, detail))
+            return None
+
+    def plugin(self, kind: str, choice: Any, where: Path_) -> Any:
+        """Make the plugin of ``kind`` that ``choice`` names, or note what is wrong with it and return None."""
+        if not isinstance(choice, dict) or not isinstance(choice.get("plugin"), str):
+            self.problem(where, f"must be a mapping with 'plugin: NAME' of a {kind} and its parameters")
+            return None
+        try:
+            cls = self.registry.get(kind, choice["plugin"])
+        except FaceassayError as error:
+            self.problem((*where, "plugin"), str(error))
+            return None
+        parameters = {name: value for name, value in choice.items() if name not in RESERVED_PARAMETERS}
+        return self.validated(cls, parameters, where)
+
+    def _data(self, name: str, choice: dict[str, Any], made: Mapping[Path_, Any]) -> DataChoice:
+        where: Path_ = ("data", name)
+        identities = choice.get("identities")
+        listed = isinstance(identities, list) and all(isinstance(item, str) for item in identities)
+        if not (identities is None or isinstance(identities, str) or listed):
+            self.problem((*where, "identities"), "must be a range 'FIRST..LAST' or a list of names (quote numbers)")
+        chosen = tuple(identities) if isinstance(identities, list) else identities
+        return DataChoice(name, made[where], chosen, self.located.place(where))
+
+    def _method(self, i: int, spec: Spec, made: Mapping[Path_, Any]) -> Method:
+        entry, where = spec.methods[i], ("methods", i)
+        augmentation = made.get((*where, "augmentation"))
+        if augmentation and "generator" in augmentation.needs() and spec.generator is None:
+            need = f"{augmentation.name} needs a generator: add 'generator:' to the spec"
+            self.problem((*where, "augmentation"), need)
+        if (entry.augmentation is None) != (entry.group == "FR_real"):
+            self.problem((*where, "group"), f"a row of group {entry.group} {_group_rule(entry.group)}")
+        recognizer = made[("recognizer",)]
+        if entry.recognizer:
+            choice = entry.recognizer if "plugin" in entry.recognizer else {**spec.recognizer, **entry.recognizer}
+            recognizer = self.plugin("recognizer", choice, (*where, "recognizer"))
+        return Method(entry, augmentation, recognizer, self.located.place(where))
+
+    def _benchmark(self, i: int, spec: Spec, made: Mapping[Path_, Any]) -> Benchmark:
+        entry, where = spec.benchmarks[i], ("benchmarks", i)
+        return Benchmark(entry.name, made[(*where, "protocol")], entry.data, self.located.place(where))
+
+    def _references(self, spec: Spec) -> None:
+        rows = [entry.name for entry in spec.methods]
+        self._known(("train",), spec.train, spec.data, "entry of data")
+        for i, benchmark in enumerate(spec.benchmarks):
+            self._known(("benchmarks", i, "data"), benchmark.data, spec.data, "entry of data")
+        for i, method in enumerate(spec.methods):
+            others = [row for row in rows if row != method.name]
+            self._known(("methods", i, "match_updates"), method.match_updates, others, "other row")
+        self._known(("baseline",), spec.baseline, rows, "row")
+        self._unique(("methods",), rows)
+        self._unique(("benchmarks",), [entry.name for entry in spec.benchmarks])
+        self._unique(("seeds",), spec.seeds)
+
+    def _known(self, where: Path_, name: str | None, known: Iterable[str], what: str) -> None:
+        if name is not None and name not in known:
+            self.problem(where, f"no {what} is called {name!r}{_near(name, known)}")
+
+    def _unique(self, where: Path_, names: Sequence[Any]) -> None:
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                self.problem((*where, i), f"{name!r} is given twice")
+
+
+def _choices(raw: Mapping[str, Any]) -> Iterator[tuple[Path_, str, Any]]:
+    """Yield where a spec names a plugin, its kind and what is written there, whatever else is wrong with the spec."""
+    for kind in ("generator", "recognizer"):
+        if raw.get(kind) is not None:
+            yield (kind,), kind, raw[kind]
+    for name, choice in _entries(raw.get("data"), dict):
+        yield ("data", name), "dataset", choice
+    for i, method in _entries(raw.get("methods"), list):
+        if isinstance(method, dict) and method.get("augmentation") is not None:
+            yield ("methods", i, "augmentation"), "augmentation", method["augmentation"]
+    for i, benchmark in _entries(raw.get("benchmarks"), list):
+        if isinstance(benchmark, dict) and "protocol" in benchmark:
+            yield ("benchmarks", i, "protocol"), "protocol", benchmark["protocol"]
+
+
+def _entries(value: Any, shape: type) -> Iterable[tuple[Any, Any]]:
+    items: Any = value if isinstance(value, shape) else shape()
+    return items.items() if isinstance(items, dict) else enumerate(items)
+
+
+def _group_rule(group: str) -> str:
+    return "has no augmentation" if group == "FR_real" else "needs an augmentation"
+
+
+def _message(model: type[BaseModel], where: Path_, detail: Any) -> str:
+    name = ".".join(map(str, (*where, *detail["loc"])))
+    if detail["type"] == "extra_forbidden":
+        known = [field.alias or known for known, field in model.model_fields.items()]
+        return f"{name}: unknown parameter{_near(str(detail['loc'][-1]), known) if len(detail['loc']) == 1 else ''}"
+    given = "" if detail["type"] == "missing" or isinstance(detail["input"], dict | list) else _given(detail["input"])
+    return f"{name or 'file'}: {detail['msg'].removeprefix('Value error, ')}{given}"
+
+
+def _given(value: Any) -> str:
+    return f" (got {value!r})"
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=2)
+    if near:
+        return f"; did you mean {' or '.join(map(repr, near))}?"
+    return f"; known: {', '.join(names) or 'none'}"

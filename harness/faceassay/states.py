@@ -1,0 +1,60 @@
+"""Own the states of stages: missing, running, done, failed, stale; and which stages a run must make."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from faceassay.graph import Graph, Stage
+from faceassay.store import Record, Store
+
+
+class State(StrEnum):
+    """Where a stage stands."""
+
+    MISSING = "missing"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    STALE = "stale"
+
+
+def state_of(stage: Stage, store: Store) -> State:
+    """Return where ``stage`` stands in ``store``; files are not verified here."""
+    record = store.record(stage.kind, stage.digest)
+    if store.is_locked(stage.digest):
+        return State.RUNNING
+    if record is not None:
+        return State.DONE if is_current(stage, record, store) else State.STALE
+    return State.FAILED if store.failure(stage.digest) else State.MISSING
+
+
+def is_current(stage: Stage, record: Record, store: Store) -> bool:
+    """Tell whether the artifact was made from the inputs that the store holds now.
+
+    An input that is gone (weights removed to save space) says nothing against it.
+    """
+    for name, source in stage.stages().items():
+        present = store.record(source.kind, source.digest)
+        if present is not None and present["content"] != record["inputs"][name]["content"]:
+            return False
+    return True
+
+
+def required_stages(graph: Graph, store: Store) -> list[Stage]:
+    """Return the stages that must run so that every target is there, inputs before what needs them."""
+    states = {key: state_of(stage, store) for key, stage in graph.stages.items()}
+    required: set[str] = set()
+
+    def settled(stage: Stage) -> bool:
+        chain = [stage, *graph.ancestors(stage)]
+        return states[stage.digest] is State.DONE and all(states[s.digest] is not State.STALE for s in chain)
+
+    def require(stage: Stage) -> None:
+        if stage.digest not in required and not settled(stage):
+            required.add(stage.digest)
+            for source in stage.stages().values():
+                require(source)
+
+    for target in graph.targets():
+        require(target)
+    return [stage for key, stage in graph.stages.items() if key in required]

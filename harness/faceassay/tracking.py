@@ -1,0 +1,175 @@
+"""Own the one writer of MLflow. MLflow is a view of the store: deleted, it is rebuilt; no number lives only there.
+
+This is the only module that imports mlflow, and only when something is logged.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from faceassay.contracts import FaceassayError, Observer, StageView, parameter
+from faceassay.graph import Stage
+from faceassay.keys import digest
+from faceassay.results import Results
+
+TABLE_RUN = "table"
+CELL_TAG = "faceassay.cell"
+CONTENT_TAG = "faceassay.content"
+QUIET_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+"""Environment set where the user has not: no telemetry, and an address nobody answers fails soon."""
+
+
+class MlflowWriter(Observer):
+    """Write one experiment per matrix: a run per method and seed, and a run that holds the table and the figures."""
+
+    name: ClassVar[str] = "mlflow"
+    version: ClassVar[str] = "1"
+    summary: ClassVar[str] = "One MLflow run per method and seed; sqlite under .faceassay by default"
+
+    uri: str | None = parameter(None, description="tracking address; MLFLOW_TRACKING_URI, then sqlite, when not given")
+
+    def address(self) -> str:
+        """Return the tracking address."""
+        default = f"sqlite:///{self._folder() / 'mlflow.db'}"
+        return self.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
+
+    def run_started(self, stages: Sequence[StageView], estimates: Mapping[str, float | None]) -> None:
+        """Check before anything expensive that MLflow can be written."""
+        self._client().search_experiments(max_results=1)
+
+    def run_finished(self, results: Any, report: Sequence[Path]) -> None:
+        """Bring MLflow up to the results of the matrix."""
+        client = self._client()
+        experiment = self._experiment(client, results)
+        present = _present_runs(client, experiment)
+        for entry in _entries(results, report):
+            _write(client, experiment, entry, present)
+
+    def _client(self) -> Any:
+        for name, value in QUIET_SETTINGS.items():
+            os.environ.setdefault(name, value)
+        if self.address().startswith("sqlite:"):
+            self._folder().mkdir(parents=True, exist_ok=True)
+        from mlflow.exceptions import MlflowException
+        from mlflow.tracking import MlflowClient
+
+        try:
+            return MlflowClient(tracking_uri=self.address())
+        except MlflowException as error:
+            raise FaceassayError(f"MLflow at {self.address()} cannot be used: {error}") from error
+
+    def _experiment(self, client: Any, results: Results) -> str:
+        name = results.matrix.spec.name + (f"/{results.matrix.profile}" if results.matrix.profile else "")
+        found = client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        local = self.address().startswith("sqlite:")
+        place = (self._folder() / "mlartifacts" / name).as_uri() if local else None
+        return str(client.create_experiment(name, artifact_location=place))
+
+    def _folder(self) -> Path:
+        return Path.cwd() / ".faceassay"
+
+
+class _Entry:
+    """Hold what one MLflow run says, and the digest by which an equal one is known."""
+
+    def __init__(
+        self, name: str, metrics: Mapping[str, float], params: Mapping[str, str], tags: Mapping[str, str]
+    ) -> None:
+        self.name, self.metrics, self.params = name, metrics, params
+        self.artifacts: list[Path] = []
+        self.texts: dict[str, str] = {}
+        self.tags = {**tags, CELL_TAG: name}
+        self.failed = False
+
+    def content(self) -> str:
+        """Return the digest of everything this run says."""
+        files = {path.name: digest(path.read_text(encoding="utf-8")) for path in self.artifacts}
+        return digest([dict(self.metrics), dict(self.params), self.tags, files, self.texts, self.failed])
+
+
+def _entries(results: Results, report: Sequence[Path]) -> Iterator[_Entry]:
+    for method in results.matrix.methods:
+        for seed in results.matrix.spec.seeds:
+            yield _cell_entry(results, method.name, seed)
+    table = _Entry(TABLE_RUN, {}, {}, {"faceassay.matrix": results.matrix.spec.name})
+    table.artifacts = list(report)
+    table.texts = dict(_figures(results))
+    yield table
+
+
+def _cell_entry(results: Results, method: str, seed: int) -> _Entry:
+    row = results.graph.rows[method]
+    cells = [r for r in results.cells if r.cell.method == method and r.cell.seed == seed]
+    metrics = {f"{r.cell.benchmark}/{metric}": value for r in cells for metric, value in r.metrics.items()}
+    stages = [row.recognizers[seed], *(row.syntheses[s] for s in [seed] if s in row.syntheses)]
+    params = {"n_s": str(row.synthetic_images), "n_r": str(row.real_images), "updates": str(row.updates)}
+    for stage in stages:
+        metrics |= _cost(results, stage)
+        params |= {f"{stage.kind}.{name}": str(value) for name, value in _parameters(stage).items()}
+    data = {f"faceassay.data.{name}": source.fingerprint for name, source in results.graph.data.items()}
+    keys = {f"faceassay.key.{stage.kind}": stage.digest for stage in stages}
+    entry = _Entry(f"{method}, seed {seed}", metrics, params, {"method": method, "seed": str(seed), **data, **keys})
+    entry.failed = any(r.failure for r in cells)
+    return entry
+
+
+def _parameters(stage: Stage) -> Mapping[str, Any]:
+    return {"plugin": f"{stage.plugin.name} {stage.plugin.version}", **stage.plugin.model_dump(mode="json")}
+
+
+def _cost(results: Results, stage: Stage) -> dict[str, float]:
+    record = results.record(stage)
+    cost = record["cost"] if record else {}
+    names = ("seconds", "network_evaluations", "peak_memory_bytes")
+    return {f"cost/{stage.kind}/{name}": float(cost[name]) for name in names if name in cost}
+
+
+def _figures(results: Results) -> Iterator[tuple[str, str]]:
+    from faceassay.report.html import figures
+
+    for name, svg in figures(results):
+        yield f"figures/{name}.svg", svg
+
+
+def _present_runs(client: Any, experiment: str) -> dict[str, tuple[str, str]]:
+    """Return cell -> (run, content) of every run that this writer made."""
+    runs, token = [], None
+    while True:
+        page = client.search_runs([experiment], max_results=1000, page_token=token)
+        runs += list(page)
+        token = page.token
+        if not token:
+            break
+    tagged = [run for run in runs if CELL_TAG in run.data.tags]
+    return {run.data.tags[CELL_TAG]: (run.info.run_id, run.data.tags.get(CONTENT_TAG, "")) for run in tagged}
+
+
+def _write(client: Any, experiment: str, entry: _Entry, present: Mapping[str, tuple[str, str]]) -> None:
+    """Write a run unless an equal one is there; the content tag comes last, so a torn run is written anew."""
+    from mlflow.entities import Metric, Param
+
+    run, content = present.get(entry.name, ("", ""))
+    if content == entry.content():
+        return
+    if run:
+        client.delete_run(run)
+    run = client.create_run(experiment, run_name=entry.name, tags=entry.tags).info.run_id
+    params = [Param(name, value[:6000]) for name, value in entry.params.items()]
+    client.log_batch(run, metrics=[Metric(n, v, 0, 0) for n, v in entry.metrics.items()], params=params)
+    for path in entry.artifacts:
+        client.log_artifact(run, str(path))
+    for name, text in entry.texts.items():
+        client.log_text(run, text, name)
+    client.set_tag(run, CONTENT_TAG, entry.content())
+    client.set_terminated(run, "FAILED" if entry.failed else "FINISHED")

@@ -1,0 +1,64 @@
+"""Own the processes that render a synthesis side by side. Which worker renders a block changes no byte of it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from faceassay.contracts import Resources
+from faceassay.graph import Stage
+from faceassay.inputs import open_artifact, open_sources
+from faceassay.store import Store
+from faceassay.torching import torch_settings
+
+_worker: dict[str, Any] = {}
+"""What a worker process keeps between two blocks; empty in every other process."""
+
+
+def render_missing(stage: Stage, store: Store, resources: Resources, progress: Callable[[int, int], None]) -> None:
+    """Render the missing blocks of a synthesis in ``resources.workers`` processes."""
+    from faceassay.stages.synthesis import missing_blocks
+
+    stored = open_artifact(stage.stages()["plan"], store)
+    missing = missing_blocks(stored, store.staging(stage.digest))
+    if not missing:
+        return
+    done = len(stored.plan) - sum(len(stored.plan.block(index)) for index in missing)
+    arguments = (stage, store.root, resources.device)
+    with ProcessPoolExecutor(
+        min(resources.workers, len(missing)), multiprocessing.get_context("spawn"), _start_worker, arguments
+    ) as pool:
+        futures = {pool.submit(_render, index): index for index in missing}
+        for future in as_completed(futures):
+            future.result()
+            done += len(stored.plan.block(futures[future]))
+            progress(done, len(stored.plan))
+
+
+def _start_worker(stage: Stage, root: Path, device: str) -> None:
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    store = Store.open(root)
+    sources = open_sources(stage, store, device)
+    _worker.update(stage=stage, store=store, sources=sources, stored=sources.open("plan"))
+
+
+def _follow_parent() -> None:
+    """End this process when its parent dies, also by SIGKILL: an orphan must not go on writing into the store."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _render(index: int) -> None:
+    from faceassay.stages.synthesis import render_block
+
+    stage: Stage = _worker["stage"]
+    with torch_settings(stage.threads):
+        scratch = _worker["store"].staging(stage.digest)
+        render_block(stage.plugin, _worker["sources"], _worker["stored"], index, scratch)  # type: ignore[arg-type]

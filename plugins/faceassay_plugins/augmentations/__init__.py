@@ -1,0 +1,1 @@
+"""The bundled augmentations: Repro, AugGen, ScoreMix, and the generator-free blend."""

@@ -1,0 +1,1 @@
+"""Datasets: identity-labelled face images, as files in folders. What a set is selected or mixed into is not here."""

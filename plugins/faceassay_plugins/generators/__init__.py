@@ -1,0 +1,1 @@
+"""Own the bundled generators: trained conditional denoisers. Sampling from them is ``faceassay.sampling``."""

@@ -1,0 +1,65 @@
+"""Own what the denoiser is trained to minimise: noise draws, weighted errors, learned uncertainty. Knows no optimizer.
+
+Source: Karras et al. 2024 (EDM2); weights of Karras et al. 2022 (EDM), table 1.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from faceassay_plugins.generators.edm2.layers import MPFourier, MPLinear
+from faceassay_plugins.generators.edm2.network import Denoiser
+
+UNCERTAINTY_FEATURES = 128
+
+
+class Uncertainty(nn.Module):
+    """Learn u(sigma), the logarithm of the error expected at each noise level; not needed for sampling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = MPFourier(UNCERTAINTY_FEATURES)
+        self.linear = MPLinear(UNCERTAINTY_FEATURES, 1)
+
+    def forward(self, sigma: Tensor) -> Tensor:
+        """Return u [B] of noise levels [B]."""
+        u: Tensor = self.linear(self.features(sigma.log() / 4))
+        return u[:, 0]
+
+
+def noise_levels(standard_normal: Tensor, mean: float, deviation: float) -> Tensor:
+    """Return noise levels whose logarithm has the given mean and standard deviation (EDM, table 1)."""
+    return (mean + deviation * standard_normal).exp()
+
+
+def weighted_errors(denoiser: Denoiser, x: Tensor, noise: Tensor, sigma: Tensor, class_weights: Tensor) -> Tensor:
+    """Return (sigma^2 + sigma_data^2) / (sigma sigma_data)^2 x (D(x + sigma noise) - x)^2.
+
+    A network that outputs zero has an error of about one at every noise level when the data have the standard
+    deviation sigma_data.
+
+    Args:
+        denoiser: the network.
+        x: clean images, [B, 3, H, W] in [-1, 1].
+        noise: standard normal, like ``x``.
+        sigma: noise levels, [B].
+        class_weights: [B, L].
+
+    Returns:
+        Squared errors like ``x``.
+    """
+    weight = (sigma.square() + denoiser.sigma_data**2) / (sigma * denoiser.sigma_data).square()
+    denoised: Tensor = denoiser(x + sigma.view(-1, 1, 1, 1) * noise, sigma, class_weights)
+    return weight.view(-1, 1, 1, 1) * (denoised - x).square()
+
+
+def uncertain_loss(errors: Tensor, uncertainty: Tensor) -> Tensor:
+    """Return the loss of EDM2: errors / exp(u) + u, summed over values, averaged over images.
+
+    Args:
+        errors: weighted squared errors, [B, 3, H, W].
+        uncertainty: u of each image's noise level, [B].
+    """
+    u = uncertainty.view(-1, 1, 1, 1)
+    return torch.sum(errors / u.exp() + u) / len(errors)

@@ -1,0 +1,276 @@
+"""Own the EDM2 U-Net and the preconditioned denoiser over it. Training and sampling are elsewhere.
+
+Source: Karras et al. 2024 (EDM2), configuration G without the post-hoc parts; preconditioning of Karras et al. 2022
+(EDM), table 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from faceassay_plugins.generators.edm2.architecture import Architecture
+from faceassay_plugins.generators.edm2.layers import (
+    MPConv,
+    MPFourier,
+    MPLayer,
+    MPLinear,
+    mp_cat,
+    mp_silu,
+    mp_sum,
+    normalize,
+)
+
+Resampling = Literal["keep", "down", "up"]
+RESIDUAL_SHARE = 0.3
+LABEL_SHARE = 0.5
+SKIP_SHARE = 0.5
+CLIP = 256.0
+IMAGE_CHANNELS = 3
+
+
+def resample(x: Tensor, mode: Resampling) -> Tensor:
+    """Keep ``x`` [B, C, H, W], halve it by 2x2 averages, or double it by repetition."""
+    if mode == "down":
+        return functional.avg_pool2d(x, 2)
+    return functional.interpolate(x, scale_factor=2, mode="nearest") if mode == "up" else x
+
+
+class Residual(nn.Module):
+    """Compute the residual branch of a block, modulated per channel by the embedding."""
+
+    def __init__(self, channels_in: int, channels_out: int, architecture: Architecture) -> None:
+        super().__init__()
+        self.first = MPConv(channels_in, channels_out, 3)
+        self.second = MPConv(channels_out, channels_out, 3)
+        self.modulation = MPLinear(architecture.embedding_channels, channels_out)
+        self.modulation_gain = nn.Parameter(torch.zeros(()))
+        self.dropout = architecture.dropout
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """Map [B, C_in, H, W] and [B, d_C] to [B, C_out, H, W]."""
+        scale = self.modulation(embedding) * self.modulation_gain + 1
+        y = mp_silu(self.first(mp_silu(x)) * scale[:, :, None, None].to(x.dtype))
+        if self.dropout:
+            y = functional.dropout(y, self.dropout, self.training)
+        second: Tensor = self.second(y)
+        return second
+
+
+class SelfAttention(nn.Module):
+    """Let all pixels attend to each other by cosine attention."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.inputs = MPConv(channels, 3 * channels, 1)
+        self.output = MPConv(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, H, W] to the same shape."""
+        batch, channels, height, width = x.shape
+        split = self.inputs(x).reshape(batch, 3, self.heads, channels // self.heads, height * width)
+        query, key, value = normalize(split, dims=(3,)).transpose(-1, -2).unbind(1)
+        attended = functional.scaled_dot_product_attention(query, key, value)
+        pixels = attended.transpose(1, 2).reshape(batch, height, width, channels)
+        y: Tensor = self.output(pixels.permute(0, 3, 1, 2))
+        return mp_sum(x, y, RESIDUAL_SHARE)
+
+
+class Block(nn.Module):
+    """Hold what blocks of encoder and decoder share: a skip path, a residual branch, and sometimes attention."""
+
+    def __init__(
+        self,
+        widths: tuple[int, int, int],
+        architecture: Architecture,
+        *,
+        attention: bool = False,
+        resampling: Resampling = "keep",
+    ) -> None:
+        super().__init__()
+        channels_in, branch_channels, channels_out = widths
+        self.resampling: Resampling = resampling
+        self.skip = nn.Identity() if channels_in == channels_out else MPConv(channels_in, channels_out, 1)
+        self.residual = Residual(branch_channels, channels_out, architecture)
+        heads = architecture.heads(channels_out)
+        self.attention = SelfAttention(channels_out, heads) if attention else nn.Identity()
+
+    def merge(self, x: Tensor, y: Tensor) -> Tensor:
+        """Join the skip path ``x`` and the residual branch ``y``, attend, and clip."""
+        merged: Tensor = self.attention(mp_sum(x, y, RESIDUAL_SHARE))
+        return functional.hardtanh(merged, -CLIP, CLIP)
+
+
+class EncoderBlock(Block):
+    """Normalise every pixel before the residual branch."""
+
+    def __init__(self, channels_in: int, channels_out: int, architecture: Architecture, **options: Any) -> None:
+        super().__init__((channels_in, channels_out, channels_out), architecture, **options)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """Map [B, C_in, H, W] and [B, d_C] to [B, C_out, H', W']."""
+        x = normalize(self.skip(resample(x, self.resampling)), dims=(1,))
+        return self.merge(x, self.residual(x, embedding))
+
+
+class DecoderBlock(Block):
+    """Run the residual branch on all input channels: those from below, and those of the encoder where it takes any."""
+
+    def __init__(
+        self, channels_in: int, channels_out: int, architecture: Architecture, *, joined: int = 0, **options: Any
+    ) -> None:
+        width = channels_in + joined
+        super().__init__((width, width, channels_out), architecture, **options)
+        self.joins = joined > 0
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """Map [B, C_in, H, W] and [B, d_C] to [B, C_out, H', W']."""
+        x = resample(x, self.resampling)
+        return self.merge(self.skip(x), self.residual(x, embedding))
+
+
+class Embedding(nn.Module):
+    """Embed the noise level and the class weights.
+
+    The label part is linear in the class weights and not normalised again: mixed classes change the magnitude of the
+    class signal, and a vector of zeros means "no class".
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.features = MPFourier(architecture.noise_channels)
+        self.noise = MPLinear(architecture.noise_channels, architecture.embedding_channels)
+        self.label = MPLinear(architecture.classes, architecture.embedding_channels)
+
+    def label_part(self, class_weights: Tensor) -> Tensor:
+        """Return the embedding [B, d_C] of class weights [B, L]; column k of the label matrix for class k alone."""
+        embedded: Tensor = self.label(class_weights * math.sqrt(class_weights.shape[1]))
+        return embedded
+
+    def forward(self, noise: Tensor, class_weights: Tensor) -> Tensor:
+        """Return the embedding [B, d_C] of c_noise [B] and class weights [B, L]."""
+        return mp_silu(mp_sum(self.noise(self.features(noise)), self.label_part(class_weights), LABEL_SHARE))
+
+
+class UNet(nn.Module):
+    """Map a scaled noisy image to an image of the same shape, given the embedding."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        width = architecture.levels[0].channels
+        self.stem = MPConv(IMAGE_CHANNELS + 1, width, 3)
+        self.encoder = nn.ModuleList(_encoder_blocks(architecture))
+        self.decoder = nn.ModuleList(_decoder_blocks(architecture))
+        self.output = MPConv(width, IMAGE_CHANNELS, 3)
+        self.output_gain = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """Map [B, 3, H, W] and [B, d_C] to [B, 3, H, W]."""
+        x = self.stem(torch.cat([x, torch.ones_like(x[:, :1])], dim=1))
+        skips = [x]
+        for block in self.encoder:
+            x = block(x, embedding)
+            skips.append(x)
+        for block in self.decoder:
+            x = block(mp_cat(x, skips.pop(), SKIP_SHARE) if block.joins else x, embedding)
+        output: Tensor = self.output(x) * self.output_gain
+        return output
+
+
+def _encoder_blocks(architecture: Architecture) -> Iterator[EncoderBlock]:
+    width = architecture.levels[0].channels
+    for depth, level in enumerate(architecture.levels):
+        if depth:
+            yield EncoderBlock(width, width, architecture, resampling="down")
+        for _ in range(architecture.blocks):
+            yield EncoderBlock(width, level.channels, architecture, attention=level.attention)
+            width = level.channels
+
+
+def _decoder_blocks(architecture: Architecture) -> Iterator[DecoderBlock]:
+    skips = _skip_widths(architecture)
+    width = skips[-1]
+    yield DecoderBlock(width, width, architecture, attention=True)
+    yield DecoderBlock(width, width, architecture)
+    for height, level in enumerate(reversed(architecture.levels)):
+        if height:
+            yield DecoderBlock(width, width, architecture, resampling="up")
+        for _ in range(architecture.blocks + 1):
+            yield DecoderBlock(width, level.channels, architecture, joined=skips.pop(), attention=level.attention)
+            width = level.channels
+
+
+def _skip_widths(architecture: Architecture) -> list[int]:
+    widths = [architecture.levels[0].channels]
+    for depth, level in enumerate(architecture.levels):
+        widths += widths[-1:] * (depth > 0) + [level.channels] * architecture.blocks
+    return widths
+
+
+class Denoiser(nn.Module):
+    """Be the preconditioned denoiser D(x; sigma, class weights) = c_skip x + c_out F(c_in x, c_noise, class weights).
+
+    Attributes:
+        precision: the floating-point type in which F runs; everything outside is float32.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.sigma_data = architecture.sigma_data
+        self.precision = torch.float32
+        self.embedding = Embedding(architecture)
+        self.unet = UNet(architecture)
+
+    def forward(self, x: Tensor, sigma: Tensor, class_weights: Tensor) -> Tensor:
+        """Denoise images.
+
+        Args:
+            x: noisy images, [B, 3, H, W], data range [-1, 1].
+            sigma: noise levels above 0, [B].
+            class_weights: weights of the classes, float32 [B, L]; a row of zeros means "no class".
+
+        Returns:
+            The denoised images, float32 [B, 3, H, W].
+        """
+        embedding = self.embedding(sigma.log() / 4, class_weights)
+        total = (sigma.square() + self.sigma_data**2).view(-1, 1, 1, 1)
+        sigma = sigma.view(-1, 1, 1, 1)
+        network_input = (x / total.sqrt()).to(self.precision, memory_format=torch.channels_last)
+        output = self.unet(network_input, embedding).float()
+        denoised: Tensor = self.sigma_data**2 / total * x + sigma * self.sigma_data / total.sqrt() * output
+        return denoised
+
+
+def precision_on(device: torch.device, choice: str) -> torch.dtype:
+    """Return the floating-point type that ``choice`` (auto, float32, bfloat16) stands for on ``device``."""
+    if choice == "auto":
+        choice = "bfloat16" if device.type == "cuda" else "float32"
+    return torch.bfloat16 if choice == "bfloat16" else torch.float32
+
+
+def sampling_network(
+    architecture: Architecture, tensors: Mapping[str, Tensor], precision: torch.dtype, device: torch.device
+) -> Denoiser:
+    """Return a denoiser whose acting weights are fixed, so that no call normalises them again.
+
+    Args:
+        architecture: its shape.
+        tensors: its state, float32, left unchanged.
+        precision: the floating-point type in which F runs.
+        device: where it runs.
+    """
+    with torch.device("meta"):
+        network = Denoiser(architecture)
+    network.load_state_dict({name: tensor.to(device) for name, tensor in tensors.items()}, assign=True)
+    network.eval().requires_grad_(False)
+    network.precision = precision
+    for layer in network.modules():
+        if isinstance(layer, MPLayer):
+            layer.freeze(precision if isinstance(layer, MPConv) else torch.float32)
+    return network

@@ -1,0 +1,163 @@
+"""Own the parameters of the EDM2 generator. Networks, training and sampling are in the modules beside this one."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import PositiveInt
+
+from faceassay import FittedGenerator, Generator, Sources, StageContext, parameter
+from faceassay_plugins.generators.edm2.architecture import Architecture
+
+LONGEST_RAMPUP = 10_000_000
+"""Images over which the learning rate of the published runs rises (EDM2)."""
+
+
+class Edm2(Generator):
+    """Train a class-conditional EDM2 denoiser in pixel space."""
+
+    name: ClassVar[str] = "edm2"
+    version: ClassVar[str] = "1"
+    summary: ClassVar[str] = "class-conditional diffusion model in pixel space with magnitude-preserving layers (EDM2)"
+    paper: ClassVar[str | None] = (
+        "Karras et al. 2024, Analyzing and Improving the Training Dynamics of Diffusion Models (EDM2); "
+        "guide: Karras et al. 2024, Guiding a Diffusion Model with a Bad Version of Itself"
+    )
+
+    channels: int = parameter(
+        64, ge=8, le=1024, description="width of the highest resolution; EDM2 XS has 128, S 192, M 256"
+    )
+    channel_multipliers: tuple[PositiveInt, ...] = parameter(
+        (1, 2, 3, 4), min_length=1, max_length=8, description="width of each level in units of channels (EDM2)"
+    )
+    blocks: int = parameter(3, ge=1, le=16, description="residual blocks per level; the decoder has one more (EDM2)")
+    attention_resolutions: tuple[PositiveInt, ...] = parameter(
+        (16, 8),
+        unit="px",
+        description="sides of the feature maps whose blocks attend (EDM2: 16 and 8; at 112 px use 28 and 14); "
+        "the decoder's first block always attends",
+    )
+    head_channels: int = parameter(
+        64, ge=1, description="channels of an attention head (EDM2: 64); a narrower level has one head"
+    )
+    dropout: float = parameter(0.0, ge=0, lt=1, description="dropout in residual branches (EDM2: 0 up to S, M 0.1)")
+    sigma_data: float = parameter(0.5, gt=0, description="standard deviation of the data in [-1, 1] (EDM, table 1)")
+    noise_mean: float = parameter(
+        -0.8, ge=-10, le=10, description="mean of ln sigma in training (EDM2 at 64 px RGB: -0.8)"
+    )
+    noise_deviation: float = parameter(
+        1.6, gt=0, le=10, description="standard deviation of ln sigma in training (EDM2 at 64 px RGB: 1.6)"
+    )
+    images: int = parameter(
+        4_000_000, ge=1, unit="images", description="length of training, rounded up to whole batches"
+    )
+    batch_size: int = parameter(128, ge=1, unit="images", description="images per optimizer step (EDM2: 2048)")
+    learning_rate: float = parameter(
+        0.004, gt=0, le=1, description="highest learning rate; EDM2 XS has 0.012 at batches of 2048, about sqrt(batch)"
+    )
+    decay_images: int | None = parameter(
+        None,
+        ge=1,
+        unit="images",
+        description="images after which the learning rate falls as 1 / sqrt (EDM2: 35,000 batches); "
+        "by default a third of the training",
+    )
+    rampup_images: int | None = parameter(
+        None,
+        ge=1,
+        unit="images",
+        description="images over which the learning rate rises (EDM2: 10 million); "
+        "by default that, or a twentieth of a shorter training",
+    )
+    main_length: float = parameter(
+        0.05, gt=0, le=0.28, description="relative length of the weight average that becomes the main network (EDM2)"
+    )
+    guide_length: float = parameter(
+        0.1, gt=0, le=0.28, description="relative length of the weight average that becomes the guide"
+    )
+    guide_fraction: float = parameter(
+        0.125,
+        gt=0,
+        le=1,
+        description="share of the training after which the guide is taken (autoguidance at 64 px: 1/8)",
+    )
+    held_out: float = parameter(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of each identity's images that only measures the held-out error: at least one if above 0",
+    )
+    flip: bool = parameter(False, description="mirror half of the training images (EDM2: off)")
+    precision: Literal["auto", "float32", "bfloat16"] = parameter(
+        "auto",
+        description="floating-point type inside the network: auto is bfloat16 on a GPU, float32 on a CPU; "
+        "bfloat16 is twice as fast on CPUs that have it (avx512_bf16, amx)",
+    )
+
+    @property
+    def updates(self) -> int:
+        """Number of optimizer steps."""
+        return math.ceil(self.images / self.batch_size)
+
+    @property
+    def guide_updates(self) -> int:
+        """Number of optimizer steps after which the guide is taken."""
+        return math.ceil(self.updates * self.guide_fraction)
+
+    def architecture(self, image_size: int, classes: int) -> Architecture:
+        """Return the shape of the networks for images of ``image_size`` px and ``classes`` identities.
+
+        Raises:
+            ValueError: when the parameters do not fit the image size; the message names the levels.
+        """
+        return Architecture(
+            image_size=image_size,
+            classes=classes,
+            channels=self.channels,
+            multipliers=self.channel_multipliers,
+            blocks=self.blocks,
+            attention_resolutions=self.attention_resolutions,
+            head_channels=self.head_channels,
+            dropout=self.dropout,
+            sigma_data=self.sigma_data,
+        )
+
+    def learning_rate_at(self, images: int) -> float:
+        """Return the learning rate of the step that completes ``images`` images (EDM2).
+
+        It is learning_rate / sqrt(max(images / decay_images, 1)) x min(images / rampup_images, 1).
+        """
+        decay = self.decay_images or self.images / 3
+        rampup = self.rampup_images or min(LONGEST_RAMPUP, self.images / 20)
+        return self.learning_rate / math.sqrt(max(images / decay, 1)) * min(images / rampup, 1)
+
+    def check(self, image_size: int, identities: int) -> None:
+        """Check that the network can be built for such images.
+
+        Raises:
+            ValueError: when the parameters do not fit the image size; the message names the levels.
+        """
+        self.architecture(image_size, identities)
+
+    def work(self, images: int) -> int:
+        """Return the images of all batches, whatever the size of the set."""
+        return self.updates * self.batch_size
+
+    def fit(self, sources: Sources, run: StageContext) -> None:
+        """Train on the real images; write main.safetensors, guide.safetensors, config.json and history.json.
+
+        Raises:
+            ValueError: when the parameters do not fit the images.
+            DivergenceError: when the loss is not finite.
+        """
+        from faceassay_plugins.generators.edm2.training import train
+
+        train(self, sources.real, run)
+
+    def load(self, folder: Path, device: str) -> FittedGenerator:
+        """Load what ``fit`` wrote; networks are read when first used."""
+        from faceassay_plugins.generators.edm2.fitted import FittedEdm2
+
+        return FittedEdm2(folder, device)

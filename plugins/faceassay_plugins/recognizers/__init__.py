@@ -1,0 +1,1 @@
+"""Recognizers that come with faceassay, and the margin losses they share."""

@@ -1,0 +1,104 @@
+"""Own the IResNet of arcface_torch: layers, their initial weights, the choice of blocks. Knows no loss, no training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+STAGES = 4
+
+
+class Block(nn.Module):
+    """Compute BN, conv3x3, BN, PReLU, conv3x3 (with the stride), BN, and add the shortcut; nothing follows the sum."""
+
+    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(
+            nn.BatchNorm2d(channels_in),
+            nn.Conv2d(channels_in, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.PReLU(channels),
+            nn.Conv2d(channels, channels, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        self.shortcut = _projection(channels_in, channels) if stride == 2 else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, channels_in, H, W] to [B, channels, H/stride, W/stride]."""
+        total: Tensor = self.residual(x) + self.shortcut(x)
+        return total
+
+
+class Backbone(nn.Module):
+    """Map face images to raw embeddings (He et al. 2016, in the form of Deng et al. 2019 and arcface_torch).
+
+    A stem keeps the size; each of the four stages halves it in its first block and doubles the channels of the one
+    before; BatchNorm, a fully connected layer and a BatchNorm with its weights fixed at 1 make the embedding.
+
+    Args:
+        blocks: residual blocks of the four stages.
+        width: channels of the stem and of the first stage (the papers' networks have 64).
+        image_size: side of the images in pixels, divisible by 16.
+        embedding: length of the embedding.
+
+    Raises:
+        ValueError: when the image size or the number of stages does not fit.
+    """
+
+    def __init__(self, blocks: Sequence[int], width: int = 64, image_size: int = 112, embedding: int = 512) -> None:
+        super().__init__()
+        if image_size < 2**STAGES or image_size % 2**STAGES or len(blocks) != STAGES:
+            raise ValueError(
+                f"blocks {tuple(blocks)} on {image_size} px: need {STAGES} counts and a side divisible by {2**STAGES}"
+            )
+        self.image_size = image_size
+        channels = [width, *(width << stage for stage in range(STAGES))]
+        self.stem = nn.Sequential(nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.PReLU(width))
+        self.stages = nn.Sequential(
+            *(_stage(before, after, count) for (before, after), count in zip(pairwise(channels), blocks, strict=True))
+        )
+        self.final_shape = (channels[-1], image_size >> STAGES, image_size >> STAGES)
+        self.norm = nn.BatchNorm2d(channels[-1])
+        self.linear = nn.Linear(math.prod(self.final_shape), embedding)
+        self.whiten = nn.BatchNorm1d(embedding)
+        self.whiten.weight.requires_grad_(False)
+
+    def forward(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Embed images [B, 3, S, S] in [-1, 1] as [B, embedding], not normalised.
+
+        Args:
+            x: the images.
+            kept: factors [B, *final_shape] on the last feature map; dropout, drawn by whoever trains.
+        """
+        final = self.norm(self.stages(self.stem(x)))
+        if kept is not None:
+            final = final * kept
+        embedded: Tensor = self.whiten(self.linear(final.flatten(1)))
+        return embedded
+
+
+def initialise(network: nn.Module, random: torch.Generator) -> None:
+    """Draw the weights of ``network`` in place from ``random``: convolutions N(0, 0.1), linear layers U(-b, b).
+
+    b is 1/sqrt(inputs), PyTorch's default; the other parameters keep their constants. Source: arcface_torch.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.normal_(module.weight, std=0.1, generator=random)
+        elif isinstance(module, nn.Linear):
+            bound = module.in_features**-0.5
+            nn.init.uniform_(module.weight, -bound, bound, generator=random)
+            nn.init.uniform_(module.bias, -bound, bound, generator=random)
+
+
+def _stage(channels_in: int, channels: int, count: int) -> nn.Sequential:
+    first = Block(channels_in, channels, 2)
+    return nn.Sequential(first, *(Block(channels, channels, 1) for _ in range(count - 1)))
+
+
+def _projection(channels_in: int, channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(channels_in, channels, 1, 2, bias=False), nn.BatchNorm2d(channels))

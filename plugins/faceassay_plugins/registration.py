@@ -1,0 +1,42 @@
+"""Register the bundled datasets, generators, augmentations and recognizers, like any other distribution would."""
+
+from __future__ import annotations
+
+from faceassay.contracts import Augmentation, DatasetPlugin, Generator, Recognizer
+from faceassay.hookspecs import hookimpl
+
+
+@hookimpl
+def faceassay_datasets() -> list[type[DatasetPlugin]]:
+    """Return the bundled datasets."""
+    from faceassay_plugins.datasets.folder import Folder
+    from faceassay_plugins.datasets.orl import Orl
+
+    return [Orl, Folder]
+
+
+@hookimpl
+def faceassay_generators() -> list[type[Generator]]:
+    """Return the bundled generators."""
+    from faceassay_plugins.generators.edm2.plugin import Edm2
+
+    return [Edm2]
+
+
+@hookimpl
+def faceassay_augmentations() -> list[type[Augmentation]]:
+    """Return the bundled augmentations."""
+    from faceassay_plugins.augmentations.auggen import AugGen
+    from faceassay_plugins.augmentations.blend import Blend
+    from faceassay_plugins.augmentations.repro import Repro
+    from faceassay_plugins.augmentations.scoremix import ScoreMix
+
+    return [Repro, AugGen, ScoreMix, Blend]
+
+
+@hookimpl
+def faceassay_recognizers() -> list[type[Recognizer]]:
+    """Return the bundled recognizers."""
+    from faceassay_plugins.recognizers.iresnet.plugin import IResNet
+
+    return [IResNet]

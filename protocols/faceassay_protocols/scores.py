@@ -1,0 +1,31 @@
+"""Own the check of labelled scores: one finite number and one same/different label per pair. Computes no metric."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from faceassay.contracts import DataError
+from faceassay_protocols.wording import listed
+
+
+def labelled(scores: ArrayLike, is_same: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return ``scores`` as float64 [N] and ``is_same`` as bool [N].
+
+    Labels must be boolean already: a file that writes -1 for different would otherwise count every pair as same.
+
+    Raises:
+        DataError: when there are no pairs, the lengths differ, a label is not boolean, or a score is not finite
+            (names the pairs).
+    """
+    values, same = np.asarray(scores, dtype=np.float64), np.asarray(is_same)
+    if values.ndim != 1 or values.shape != same.shape or not len(values):
+        raise DataError(f"scores {values.shape} and labels {same.shape}: give one label to each of at least one pair")
+    if same.dtype != np.bool_:
+        raise DataError(
+            f"same/different labels must be boolean, not {same.dtype}: compare them with the value for same"
+        )
+    broken = ~np.isfinite(values)
+    if broken.any():
+        raise DataError(f"scores of pairs {listed(broken)} are NaN or infinite: check the embeddings they come from")
+    return values, same

@@ -1,0 +1,270 @@
+"""Views on datasets: choices of identities and unions, checked against the arrays they look at."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from faceassay.contracts import DataError, FaceDataset
+from faceassay.datasets import identity_range, rows, select_identities, union
+from fakes import ArrayDataset, toy_faces
+
+
+@pytest.fixture
+def faces():
+    return toy_faces(identities=4, per_identity=3, size=8)
+
+
+def shuffled(dataset, seed=0):
+    order = np.random.default_rng(seed).permutation(len(dataset))
+    items = tuple(dataset.item_ids[k] for k in order)
+    return ArrayDataset(dataset.pixels[order], dataset.labels[order], dataset.identities, items)
+
+
+def named(names, per_identity=2, seed=1, size=8):
+    dataset = toy_faces(len(names), per_identity, size=size, seed=seed)
+    return ArrayDataset(dataset.pixels, dataset.labels, tuple(names))
+
+
+def test_rows_are_int64():
+    assert rows([2, 0], 3).dtype == np.int64
+
+
+def test_rows_accept_one_number():
+    assert rows(np.int32(2), 3).tolist() == [2]
+
+
+def test_rows_accept_none():
+    assert rows([], 0).shape == (0,)
+
+
+@pytest.mark.parametrize("index", [[3], [-1], [0, 5], 3, [0.5], [True], [[0]]])
+def test_rows_refuse_what_is_no_row(index):
+    with pytest.raises(IndexError):
+        rows(index, 3)
+
+
+def test_a_selection_is_a_face_dataset(faces):
+    assert isinstance(select_identities(faces, ["s2"]), FaceDataset)
+
+
+def test_a_selection_keeps_the_order_of_the_set(faces):
+    assert select_identities(faces, ["s4", "s2"]).identities == ("s2", "s4")
+
+
+def test_a_selection_labels_from_zero(faces):
+    assert select_identities(faces, ["s2", "s4"]).labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_selection_has_int64_labels(faces):
+    assert select_identities(faces, ["s2"]).labels.dtype == np.int64
+
+
+def test_a_selection_of_a_shuffled_set_keeps_name_and_pixels_together(faces):
+    mixed = shuffled(faces)
+    view = select_identities(mixed, ["s1", "s3"])
+    expected = [k for k, label in enumerate(mixed.labels) if mixed.identities[label] in ("s1", "s3")]
+    assert np.array_equal(view.images(np.arange(len(view))), mixed.pixels[expected])
+    assert [view.identities[label] for label in view.labels] == [mixed.identities[mixed.labels[k]] for k in expected]
+
+
+def test_a_selection_gives_images_in_the_order_asked_for(faces):
+    view = select_identities(faces, ["s2"])
+    assert np.array_equal(view.images(np.array([2, 0, 2])), faces.pixels[[5, 3, 5]])
+
+
+def test_a_selection_keeps_item_ids(faces):
+    assert select_identities(faces, ["s2"]).item_ids == ("item3", "item4", "item5")
+
+
+def test_a_selection_passes_stored_files_on(faces):
+    assert select_identities(faces, ["s2"]).encoded(1) == faces.encoded(4)
+
+
+def test_a_selection_has_the_image_size_of_the_set(faces):
+    assert select_identities(faces, ["s2"]).image_size == 8
+
+
+def test_a_selection_names_repeated_names_once(faces):
+    assert select_identities(faces, ["s2", "s2"]).identities == ("s2",)
+
+
+def test_the_fingerprint_of_a_selection_depends_on_the_names(faces):
+    assert select_identities(faces, ["s1"]).fingerprint != select_identities(faces, ["s2"]).fingerprint
+
+
+def test_the_fingerprint_of_a_selection_depends_on_the_set(faces):
+    other = toy_faces(identities=4, per_identity=3, size=8, seed=9)
+    assert select_identities(faces, ["s1"]).fingerprint != select_identities(other, ["s1"]).fingerprint
+
+
+def test_the_fingerprint_of_a_selection_ignores_the_order_of_names(faces):
+    assert select_identities(faces, ["s2", "s1"]).fingerprint == select_identities(faces, ["s1", "s2"]).fingerprint
+
+
+def test_a_selection_of_a_selection(faces):
+    view = select_identities(select_identities(faces, ["s2", "s3", "s4"]), ["s4"])
+    assert np.array_equal(view.images(np.arange(3)), faces.pixels[9:])
+    assert view.labels.tolist() == [0, 0, 0]
+
+
+def test_a_selection_survives_pickling(faces):
+    view = pickle.loads(pickle.dumps(select_identities(faces, ["s2"])))
+    assert np.array_equal(view.images(np.arange(3)), faces.pixels[3:6])
+
+
+@pytest.mark.parametrize("index", [[3], [-1]])
+def test_a_selection_has_no_other_images(faces, index):
+    with pytest.raises(IndexError):
+        select_identities(faces, ["s2"]).images(np.array(index))
+
+
+@pytest.mark.parametrize("i", [3, -1])
+def test_a_selection_has_no_other_files(faces, i):
+    with pytest.raises(IndexError):
+        select_identities(faces, ["s2"]).encoded(i)
+
+
+def test_an_unknown_identity_is_an_error_with_a_suggestion():
+    faces = named(["Aaron_Eckhart", "Zico"])
+    with pytest.raises(DataError, match=r"'Aaron_Ekhart' \(did you mean 'Aaron_Eckhart'\?\)"):
+        select_identities(faces, ["Zico", "Aaron_Ekhart"])
+
+
+def test_an_unknown_identity_like_no_other_gets_no_suggestion(faces):
+    with pytest.raises(DataError, match=r"among the 4 of this set: 'qqq'$"):
+        select_identities(faces, ["qqq"])
+
+
+def test_many_unknown_identities_are_counted(faces):
+    with pytest.raises(DataError, match=r" and 20 more$"):
+        select_identities(faces, [f"q{k}" for k in range(30)])
+
+
+def test_selecting_nobody_is_an_error(faces):
+    with pytest.raises(DataError, match="no identities selected"):
+        select_identities(faces, [])
+
+
+NAMES = ("s1", "s2", "s10", "s3", "John_Doe_Jr.", "Zoe")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("s1..s10", ("s1", "s2", "s10")),
+        ("s10..s3", ("s10", "s3")),
+        ("s2..s2", ("s2",)),
+        (" s1 .. s2 ", ("s1", "s2")),
+        ("s3..John_Doe_Jr.", ("s3", "John_Doe_Jr.")),
+        ("John_Doe_Jr...Zoe", ("John_Doe_Jr.", "Zoe")),
+    ],
+)
+def test_a_range_goes_by_position_and_includes_both_ends(text, expected):
+    assert identity_range(NAMES, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("s1", r"no range of identities: write FIRST\.\.LAST, e\.g\. s1\.\.Zoe"),
+        ("s1-s3", "no range"),
+        ("s3..s1", "runs backwards: in this set s1 comes before s3"),
+        ("s1..s33", r"'s33' \(did you mean 's3'\?\)"),
+        ("..s1", "no such identity"),
+    ],
+)
+def test_what_is_no_range_is_an_error(text, message):
+    with pytest.raises(DataError, match=message):
+        identity_range(NAMES, text)
+
+
+@pytest.fixture
+def parts():
+    return named(["a", "b"], seed=1), named(["c", "b"], per_identity=3, seed=2)
+
+
+def test_a_union_is_a_face_dataset(parts):
+    assert isinstance(union(*parts), FaceDataset)
+
+
+def test_a_union_appends_new_names(parts):
+    assert union(*parts).identities == ("a", "b", "c")
+
+
+def test_a_union_joins_identities_by_name(parts):
+    assert union(*parts).labels.tolist() == [0, 0, 1, 1, 2, 2, 2, 1, 1, 1]
+
+
+def test_a_union_has_int64_labels(parts):
+    assert union(*parts).labels.dtype == np.int64
+
+
+def test_a_union_without_common_names_has_all_classes():
+    assert len(union(named(["a"]), named(["b"])).identities) == 2
+
+
+def test_a_union_has_the_images_of_both(parts):
+    both = union(*parts)
+    assert len(both) == 10
+    assert np.array_equal(both.images(np.arange(10)), np.concatenate([parts[0].pixels, parts[1].pixels]))
+
+
+def test_a_batch_that_mixes_both_parts_keeps_its_order(parts):
+    everything = np.concatenate([parts[0].pixels, parts[1].pixels])
+    index = np.array([9, 0, 4, 4, 3, 7])
+    assert np.array_equal(union(*parts).images(index), everything[index])
+
+
+def test_an_empty_batch_of_a_union(parts):
+    assert union(*parts).images(np.array([], dtype=np.int64)).shape == (0, 8, 8, 3)
+
+
+def test_a_union_has_unique_item_ids(parts):
+    both = union(*parts)
+    assert len(set(both.item_ids)) == len(both)
+    assert both.item_ids[0] == "first/item0"
+    assert both.item_ids[4] == "second/item0"
+
+
+@pytest.mark.parametrize("i", range(10))
+def test_a_union_passes_stored_files_on(parts, i):
+    assert union(*parts).encoded(i) == (parts[0].encoded(i) if i < 4 else parts[1].encoded(i - 4))
+
+
+@pytest.mark.parametrize("index", [[10], [-1]])
+def test_a_union_has_no_other_images(parts, index):
+    with pytest.raises(IndexError):
+        union(*parts).images(np.array(index))
+
+
+def test_a_union_refuses_two_image_sizes():
+    with pytest.raises(DataError, match="8 px and of 16 px"):
+        union(named(["a"], size=8), named(["b"], size=16))
+
+
+def test_the_fingerprint_of_a_union_depends_on_both_and_their_order(parts):
+    prints = {union(*pair).fingerprint for pair in [parts, parts[::-1], (parts[0], parts[0])]}
+    assert len(prints) == 3
+
+
+def test_a_union_of_a_union(parts):
+    both = union(union(*parts), named(["d"], seed=3))
+    assert both.identities == ("a", "b", "c", "d")
+    assert len(set(both.item_ids)) == 12
+
+
+def test_views_copy_no_pixels(parts):
+    class Counting(ArrayDataset):
+        asked = 0
+
+        def images(self, index):
+            self.asked += len(index)
+            return super().images(index)
+
+    first = Counting(parts[0].pixels, parts[0].labels, parts[0].identities)
+    view = union(select_identities(first, ["b"]), parts[1])
+    assert (view.labels.tolist(), len(view.item_ids), len(view.fingerprint)) == ([0, 0, 1, 1, 1, 0, 0, 0], 8, 64)
+    assert first.asked == 0
+    view.images(np.array([1, 5]))
+    assert first.asked == 1
