@@ -99,7 +99,9 @@ class LowResolutionIdentification(EvaluationProtocol):
     summary: ClassVar[str] = "rank-k identification of reduced probes against distractors, from any test people"
     paper: ClassVar[str | None] = "after Cheng, Zhu and Gong 2018, Low-Resolution Face Recognition (TinyFace)"
 
-    mated_share: float = parameter(0.5, description="Share of the people, the first ones, that have probes", gt=0, lt=1)
+    mated_share: float = parameter(
+        0.5, description="Share of the people, the first ones, that have probes, to the nearest person", gt=0, lt=1
+    )
     gallery_per_person: int = parameter(1, description="Enrolled images of a mated person", unit="images", ge=1)
     probe_size: int = parameter(10, description="Side to which probes are reduced", unit="px", ge=1)
     ranks: tuple[Rank, ...] = parameter((1, 5), description="Ranks k at which the rate is read", min_length=1)
@@ -133,13 +135,12 @@ class LowResolutionIdentification(EvaluationProtocol):
         roles = self._roles(data)
         identity = data.labels[roles.probes]
         ranked = self._ranked(roles, identity, data.labels[roles.enrolled], features)
+        rates = share_within(ranked.rank, list(dict.fromkeys(self.ranks)))
         gallery = len(roles.enrolled) + len(roles.distractors)
         curve_ranks = range(1, min(CURVE_RANKS, gallery) + 1)
         curve = np.array(share_within(ranked.rank, curve_ranks))
         return Evaluation(
-            metrics=dict(
-                zip(self.metric_ids(), share_within(ranked.rank, list(dict.fromkeys(self.ranks))), strict=True)
-            ),
+            metrics=dict(zip(self.metric_ids(), rates, strict=True)),
             scores={"rank": ranked.rank, "mate_score": ranked.mate_score, "probe_identity": identity},
             curves={"cmc": Curve(np.array(curve_ranks, dtype=np.float64), curve, "rank", "identification rate")},
             notes={

@@ -62,7 +62,8 @@ class PairVerification(EvaluationProtocol):
         """Compute the metrics from the embeddings of ``images(data)``.
 
         Keeps per pair: ``distances`` (squared, of unit vectors, 0 to 4), ``is_same``, ``fold``, ``first_identity``
-        and ``second_identity`` (indices into the dataset's identities).
+        and ``second_identity`` (indices into the dataset's identities); per fold: ``fold_accuracy`` and
+        ``fold_threshold``.
 
         Raises:
             DataError: when the features do not belong to ``data``, or are NaN or zero (names the rows).
@@ -81,6 +82,8 @@ class PairVerification(EvaluationProtocol):
                 "fold": pairs.fold,
                 "first_identity": data.labels[pairs.first],
                 "second_identity": data.labels[pairs.second],
+                "fold_accuracy": accuracy.fold_accuracy,
+                "fold_threshold": accuracy.fold_threshold,
             },
             curves={"roc": Curve(fpr, tpr, "false positive rate", "true accept rate", log_x=True)},
             notes={
@@ -89,8 +92,6 @@ class PairVerification(EvaluationProtocol):
                 "images": len(used),
                 "people": len(data.identities),
                 "folds": self.folds,
-                "fold_std": accuracy.std,
-                "mean_threshold": float(accuracy.fold_threshold.mean()),
                 "population": "pairs of images of the test people; no person is in two folds",
             },
         )

@@ -8,22 +8,22 @@ import sys
 import pluggy
 import pytest
 
-import faceassay_protocols
 from faceassay import hookspecs
+from faceassay_protocols import registration
 from faceassay_protocols.wording import scientific
 
 
 def test_the_hook_returns_the_protocols():
     plugins = pluggy.PluginManager("faceassay")
     plugins.add_hookspecs(hookspecs)
-    plugins.register(faceassay_protocols)
+    plugins.register(registration)
     [protocols] = plugins.hook.faceassay_protocols()
     assert [protocol.name for protocol in protocols] == ["pair-verification", "lowres-identification"]
 
 
 def test_describing_the_protocols_imports_nothing_heavy():
     code = (
-        "import sys, faceassay_protocols as p;"
+        "import sys, faceassay_protocols.registration as p;"
         "[q().metric_ids() for q in p.faceassay_protocols()];"
         "sys.exit(', '.join({'torch', 'sklearn', 'scipy', 'mlflow', 'matplotlib'} & set(sys.modules)) or None)"
     )

@@ -100,14 +100,10 @@ def test_the_rules_differ_where_the_target_falls_between_two_points():
 
 
 def test_thinning_moves_the_nearest_point():
-    """All same pairs score highest, so beyond the corner the curve is one line and its inner points are dropped.
-
-    At the target 0.4 the full curve has the point (0.4, 1); of the thinned one (0, 1) is nearest.
-    """
-    scores, is_same = np.array([20.0, 1, 2, 3, 4, 5]), np.array([True] + [False] * 5)
-    fpr, _ = roc_points(scores, is_same, thinned=True)
-    assert 0.4 in roc_points(scores, is_same)[0]
-    assert 0.4 not in fpr
+    """Five ties of a same and a different pair lie on one line, of which scikit-learn keeps 0, 0.2 and 1."""
+    scores, is_same = np.repeat(np.arange(5.0), 2), np.array([True, False] * 5)
+    assert tar_at_fpr(scores, is_same, [0.4], rule="nearest_exact") == {0.4: 0.4}
+    assert tar_at_fpr(scores, is_same, [0.4], rule="nearest") == {0.4: 0.2}
 
 
 def test_a_target_at_equal_distance_from_two_points_takes_the_larger_rate():
