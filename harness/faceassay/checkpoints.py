@@ -43,7 +43,8 @@ class FolderCheckpoints:
         unfinished.mkdir()
         weights = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
         _write(unfinished / "tensors.safetensors", weights)
-        state = {"step": step, "sha256": hashlib.sha256(weights).hexdigest(), "document": dict(document or {})}
+        state: dict[str, Any] = {"step": step, "document": dict(document or {})}
+        state["sha256"] = _digest(state, weights)
         _write(unfinished / "state.json", json.dumps(state).encode())
         complete = self.folder / f"step-{step:012d}"
         shutil.rmtree(complete, ignore_errors=True)
@@ -60,14 +61,20 @@ class FolderCheckpoints:
             try:
                 state = json.loads((folder / "state.json").read_bytes())
                 weights = (folder / "tensors.safetensors").read_bytes()
-            except (OSError, ValueError):
+                intact = state["sha256"] == _digest(state, weights)
+            except (OSError, ValueError, KeyError, TypeError):
                 continue
-            if hashlib.sha256(weights).hexdigest() == state["sha256"]:
+            if intact:
                 return state["step"], load(weights), state["document"]
         return None
 
     def _complete(self) -> list[Path]:
         return sorted(self.folder.glob("step-*"))
+
+
+def _digest(state: Mapping[str, Any], weights: bytes) -> str:
+    text = json.dumps([state["step"], state["document"]])
+    return hashlib.sha256(text.encode() + weights).hexdigest()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Self
+
+from pydantic import model_validator
 
 from faceassay.contracts import Augmentation, Denoiser, FloatArray, ImageBatch, PlanBlock, Role, Sources, parameter
 
@@ -22,14 +25,25 @@ class DenoisingAugmentation(Augmentation):
         description="weight w of autoguidance (ScoreMix, figures 3 and 9); 1 switches the guide off",
     )
 
+    @model_validator(mode="after")
+    def _noise_falls(self) -> Self:
+        if self.sigma_min >= self.sigma_max:
+            raise ValueError(f"sigma_min must be below sigma_max (got {self.sigma_min} and {self.sigma_max})")
+        return self
+
     def needs(self) -> frozenset[str]:
         """Name the generator."""
         return frozenset({"generator"})
 
     def guided(self, compose: Callable[[Role], Denoiser]) -> Denoiser:
-        """Return the autoguided denoiser of what ``compose`` makes for the main model and for the guide."""
+        """Return the autoguided denoiser of what ``compose`` makes for the main model and for the guide.
+
+        At guidance 1 the guide is not asked for: it is not loaded, and a generator may have none.
+        """
         from faceassay import sampling
 
+        if self.guidance == 1:
+            return compose("main")
         return sampling.autoguide(compose("main"), compose("guide"), self.guidance)
 
     def branches(self) -> int:
@@ -37,8 +51,8 @@ class DenoisingAugmentation(Augmentation):
         return 1
 
     def evaluations_per_image(self) -> int:
-        """Return (2 steps - 1) x branches, doubled by a guide."""
-        return (2 * self.steps - 1) * self.branches() * (1 if self.guidance == 1 else 2)
+        """Return (2 steps - 1) x branches, doubled where main model and guide are both evaluated."""
+        return (2 * self.steps - 1) * self.branches() * (1 if self.guidance in (0, 1) else 2)
 
     @abstractmethod
     def denoiser(self, sources: Sources, block: PlanBlock) -> Denoiser:

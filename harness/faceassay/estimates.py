@@ -65,5 +65,15 @@ def _tabled(path: Path | None) -> Iterable[tuple[str, str, float]]:
         return
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if float(row.get("work") or 0) > 0:
-                yield row["kind"], row["plugin"], float(row["seconds"]) / float(row["work"])
+            rate = _rate(row)
+            if rate is not None:
+                yield row["kind"], row["plugin"], rate
+
+
+def _rate(row: Mapping[str, str | None]) -> float | None:
+    """Return seconds per unit, or None where a line of the table is damaged: an estimate is no reason to stop."""
+    try:
+        seconds, work = float(row["seconds"] or 0), float(row["work"] or 0)
+    except (KeyError, ValueError):
+        return None
+    return seconds / work if work > 0 and row.get("kind") and row.get("plugin") else None

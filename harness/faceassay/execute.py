@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import shutil
 import time
@@ -21,7 +20,7 @@ from faceassay.environment import describe_environment, peak_memory_bytes
 from faceassay.graph import THREADED_KINDS, Stage
 from faceassay.inputs import input_contents, open_sources, stage_module
 from faceassay.states import is_current
-from faceassay.store import Store, write_atomically
+from faceassay.store import NO_SPACE, Store, write_atomically
 from faceassay.torching import torch_settings
 
 COST_INTERVAL = 2.0
@@ -42,20 +41,24 @@ class Order:
     checkpoint_interval: float = DEFAULT_INTERVAL
     progress: Callable[[int, int], None] = _silent
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the progress behind: whoever shows it stays in the process that gave the order."""
+        return Order, (self.stage, self.store, self.resources, self.checkpoint_interval)
+
     def __call__(self) -> Outcome:
         """Run the stage unless its artifact is there and made from the present inputs."""
         store, stage = Store.open(self.store), self.stage
-        try:
-            with store.lock(stage.digest):
+        with store.lock(stage.digest):
+            try:
                 record = store.record(stage.kind, stage.digest)
                 if record is not None and is_current(stage, record, store):
                     store.verified(stage.kind, stage.digest)
                     return Outcome(stage.digest, record, reused=True)
                 return Outcome(stage.digest, _run(self, store))
-        except Exception as error:  # noqa: BLE001 - whatever a stage raises fails this stage and no other
-            reason = explain(error, stage, store)
-            store.fail(stage.digest, _failure(stage, reason))
-            return Outcome(stage.digest, None, reason)
+            except Exception as error:  # noqa: BLE001 - whatever a stage raises fails this stage and no other
+                reason = explain(error, stage, store)
+                store.fail(stage.digest, failure_document(stage, reason))
+                return Outcome(stage.digest, None, reason)
 
 
 @dataclass
@@ -67,7 +70,7 @@ class _Meter:
     evaluations: int = 0
     log: list[str] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
-    _noted: float = -COST_INTERVAL
+    _noted: float = 0.0
 
     def __post_init__(self) -> None:
         try:
@@ -75,6 +78,7 @@ class _Meter:
         except (OSError, ValueError):
             before = {"seconds": 0.0, "attempts": 0}
         self._before: dict[str, Any] = before
+        self.note()
 
     def seconds(self) -> float:
         return float(self._before["seconds"]) + time.monotonic() - self._started
@@ -84,10 +88,13 @@ class _Meter:
 
     def progress(self, done: int, total: int) -> None:
         if time.monotonic() - self._noted >= COST_INTERVAL:
-            self._noted = time.monotonic()
-            document = {"seconds": self.seconds(), "attempts": self.attempts()}
-            write_atomically(self.staging / "cost.json", json.dumps(document))
+            self.note()
         self.forward(done, total)
+
+    def note(self) -> None:
+        self._noted = time.monotonic()
+        document = {"seconds": self.seconds(), "attempts": self.attempts()}
+        write_atomically(self.staging / "cost.json", json.dumps(document))
 
     def count(self, evaluations: int) -> None:
         self.evaluations += evaluations
@@ -95,6 +102,8 @@ class _Meter:
 
 def _run(order: Order, store: Store) -> Mapping[str, Any]:
     stage, staging = order.stage, store.staging(order.stage.digest)
+    inputs = input_contents(stage, store)
+    _drop_what_other_inputs_made(staging, inputs)
     work = staging / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -110,15 +119,30 @@ def _run(order: Order, store: Store) -> Mapping[str, Any]:
         log=meter.log.append,
         count_evaluations=meter.count,
     )
-    inputs = input_contents(stage, store)
-    with torch_settings(stage.threads) if stage.kind in THREADED_KINDS else nullcontext():
-        if stage.kind == "synthesis" and order.resources.workers > 1:
-            from faceassay.workers import render_missing
-
-            render_missing(stage, store, order.resources, meter.progress)
-        sources = open_sources(stage, store, order.resources.device)
-        stage_module(stage.kind).run(stage.plugin, sources, context)
+    try:
+        with torch_settings(stage.threads) if stage.kind in THREADED_KINDS else nullcontext():
+            _compute(order, store, context)
+    finally:
+        meter.note()
     return store.commit(stage.kind, stage.digest, work, _facts(order, inputs, meter))
+
+
+def _compute(order: Order, store: Store, context: StageContext) -> None:
+    stage, resources = order.stage, order.resources
+    if stage.kind == "synthesis" and resources.workers > 1:
+        from faceassay.workers import render_missing
+
+        render_missing(stage, store, resources, context.progress)
+    stage_module(stage.kind).run(stage.plugin, open_sources(stage, store, resources.device), context)
+
+
+def _drop_what_other_inputs_made(staging: Path, inputs: Mapping[str, Any]) -> None:
+    """Keep checkpoints and blocks of an earlier attempt only while they come from the same bytes of the same inputs."""
+    made_from, text = staging / "inputs.json", json.dumps(inputs, sort_keys=True)
+    if not made_from.exists() or made_from.read_text() != text:
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True, exist_ok=True)
+        write_atomically(made_from, text)
 
 
 def _facts(order: Order, inputs: Mapping[str, Any], meter: _Meter) -> dict[str, Any]:
@@ -139,7 +163,8 @@ def _facts(order: Order, inputs: Mapping[str, Any], meter: _Meter) -> dict[str, 
     return {**facts, "environment": describe_environment(), "log": meter.log}
 
 
-def _failure(stage: Stage, reason: str) -> dict[str, Any]:
+def failure_document(stage: Stage, reason: str) -> dict[str, Any]:
+    """Return what the store keeps of the failure that is being handled."""
     return {
         "title": stage.title,
         "kind": stage.kind,
@@ -153,7 +178,7 @@ def _failure(stage: Stage, reason: str) -> dict[str, Any]:
 
 def explain(error: Exception, stage: Stage, store: Store) -> str:
     """Return in one line what failed, in which plugin of which distribution, and what to do."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
         return f"no space left for the store {store.root}: finished stages are kept; free space and run again"
     text = " ".join(str(error).split()) or "no message"
     said = text if isinstance(error, FaceassayError) else f"{type(error).__name__}: {text}"

@@ -69,17 +69,20 @@ def _unfit(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> list[Problem]:
     try:
         matrix.spec.quality.check()
     except FaceassayError as error:
-        problems.append(Problem(Place(str(matrix.path), 1, 1), f"quality: {error}"))
+        problems.append(Problem(matrix.located.place(("quality",)), f"quality: {error}"))
     return problems
 
 
 def _trainables(matrix: MatrixSpec) -> list[tuple[Place, Trainable]]:
-    start = Place(str(matrix.path), 1, 1)
-    found: list[tuple[Place, Trainable]] = [(start, matrix.generator)] if matrix.generator else []
-    for method in matrix.methods:
-        found.append((method.place, method.recognizer))
+    place = matrix.located.place
+    found: list[tuple[Place, Trainable]] = [(place(("recognizer",)), matrix.recognizer)]
+    if matrix.generator:
+        found.append((place(("generator",)), matrix.generator))
+    for i, method in enumerate(matrix.methods):
+        if method.entry.recognizer:
+            found.append((place(("methods", i, "recognizer")), method.recognizer))
         if method.augmentation:
-            found.append((method.place, method.augmentation))
+            found.append((place(("methods", i, "augmentation")), method.augmentation))
     return found
 
 

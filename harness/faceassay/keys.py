@@ -11,9 +11,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from faceassay.contracts import DatasetPlugin, Plugin, data_paths
+from faceassay.contracts import DatasetPlugin, FaceassayError, Plugin, data_paths
 from faceassay.fingerprints import path_fingerprint
 from faceassay.sourcecode import source_digest
 
@@ -21,13 +22,17 @@ SCHEMA = 1
 """Version of the key document; a change of its meaning raises it and makes every stored artifact a stranger."""
 
 
+class KeyDocumentError(FaceassayError, ValueError):
+    """Report a value that has no single text and so cannot be part of a key, with its place."""
+
+
 def canonical(document: Any) -> str:
     """Return the one JSON text of ``document``: sorted names, no spaces, ASCII.
 
     Raises:
-        ValueError: for NaN, infinity or -0.0, which have no single text, or a value that is no JSON.
+        KeyDocumentError: for NaN, infinity or -0.0, which have no single text, or a value that is no JSON.
     """
-    _refuse_ambiguous_numbers(document, "key")
+    _refuse_ambiguous(document, "key")
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
@@ -55,13 +60,22 @@ def plugin_document(plugin: Plugin) -> dict[str, Any]:
     since the fingerprint of the opened dataset stands beside its document and says more.
     """
     parameters = plugin.model_dump(mode="json")
-    for name, path in data_paths(plugin).items():
+    for name in type(plugin).model_fields:
+        if isinstance(getattr(plugin, name), set | frozenset):  # their order changes from process to process
+            parameters[name] = sorted(parameters[name], key=canonical)
+    for name, held in data_paths(plugin).items():
         if isinstance(plugin, DatasetPlugin):
             del parameters[name]
         else:
-            parameters[name] = {"fingerprint": path_fingerprint(path)}
-    source = source_digest(type(plugin).__module__)
+            parameters[name] = _fingerprints(held)
+    source = code_digest(type(plugin))
     return {"name": plugin.name, "version": plugin.version, "source": source, "parameters": parameters}
+
+
+def code_digest(cls: type[Plugin]) -> str:
+    """Return the source digest of a plugin's code; a base class in another package brings that package with it."""
+    bases = [base for base in cls.__mro__ if issubclass(base, Plugin)]
+    return source_digest(cls.__module__, packages={base.__module__.partition(".")[0] for base in bases})
 
 
 def difference(first: Mapping[str, Any], second: Mapping[str, Any], path: str = "") -> list[str]:
@@ -73,17 +87,29 @@ def difference(first: Mapping[str, Any], second: Mapping[str, Any], path: str = 
             lines.append(f"{place}: only in the {'second' if name not in first else 'first'}")
         elif isinstance(first[name], Mapping) and isinstance(second[name], Mapping):
             lines += difference(first[name], second[name], place)
-        elif first[name] != second[name]:
+        elif canonical(first[name]) != canonical(second[name]):
             lines.append(f"{place}: {first[name]!r} in the first, {second[name]!r} in the second")
     return lines
 
 
-def _refuse_ambiguous_numbers(value: Any, place: str) -> None:
+def _fingerprints(held: Any) -> Any:
+    if isinstance(held, Path):
+        return {"fingerprint": path_fingerprint(held)}
+    if isinstance(held, Mapping):
+        return {name: _fingerprints(inner) for name, inner in held.items()}
+    return [_fingerprints(inner) for inner in held] if isinstance(held, list | tuple) else held
+
+
+def _refuse_ambiguous(value: Any, place: str) -> None:
     if isinstance(value, float) and (not math.isfinite(value) or (value == 0 and math.copysign(1, value) < 0)):
-        raise ValueError(f"{place}: {value!r} cannot be part of a key; write a finite number, and 0 for -0.0")
-    if isinstance(value, Mapping):
+        raise KeyDocumentError(f"{place}: {value!r} cannot be part of a key; write a finite number, and 0 for -0.0")
+    if isinstance(value, dict):
         for name, inner in value.items():
-            _refuse_ambiguous_numbers(inner, f"{place}.{name}")
+            if not isinstance(name, str):
+                raise KeyDocumentError(f"{place}: the name {name!r} cannot be part of a key; names are texts")
+            _refuse_ambiguous(inner, f"{place}.{name}")
     elif isinstance(value, list | tuple):
         for i, inner in enumerate(value):
-            _refuse_ambiguous_numbers(inner, f"{place}[{i}]")
+            _refuse_ambiguous(inner, f"{place}[{i}]")
+    elif not isinstance(value, str | int | float | None):
+        raise KeyDocumentError(f"{place}: {value!r} is no JSON value and cannot be part of a key")

@@ -33,13 +33,13 @@ class ProgressDisplay(Observer):
         self._clock = _Clock(stages, estimates)
         if self.quiet or not stages:
             return
-        self._console.print(f"{len(stages)} stages to run, {self._clock.left()}")
+        self._say(f"{stage_count(len(stages))} to run; {self._clock.left()}")
         if self._console.is_terminal:
             columns = (
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 TimeElapsedColumn(),
-                TextColumn("{task.fields[left]}"),
+                TextColumn("{task.fields[left]}", markup=False),
             )
             self._bars = Progress(*columns, console=self._console, transient=True)
             self._whole = self._bars.add_task("all stages", total=len(stages), left=self._clock.left())
@@ -54,18 +54,19 @@ class ProgressDisplay(Observer):
 
     def stage_progressed(self, stage: StageView, done: int, total: int) -> None:
         """Move the bars."""
-        self._clock.advance(done, total)
+        self._clock.advance(stage, done, total)
         if self._bars:
             self._bars.update(self._part, completed=done, total=max(total, 1))
             self._bars.update(self._whole, left=self._clock.left())
 
     def stage_finished(self, stage: StageView, outcome: Outcome) -> None:
         """Show how the stage ended."""
-        seconds = self._clock.finish(stage)
+        seconds = self._clock.finish(stage, computed=outcome.error is None and not outcome.reused)
         ended = f"failed: {outcome.error}" if outcome.error else f"{seconds:.1f} s"
         if not self.quiet or outcome.error:
-            done = f"[{self._clock.finished}/{self._clock.total}] {stage.title}: {ended}; {self._clock.left()}"
-            self._console.print(done, markup=False, style="red" if outcome.error else None)
+            left = f"; {self._clock.left()}" if self._clock.finished < self._clock.total else ""
+            line = f"[{self._clock.finished}/{self._clock.total}] {stage.title}: {ended}{left}"
+            self._say(line, style="red" if outcome.error else None)
         if self._bars:
             self._bars.update(self._whole, advance=1, left=self._clock.left())
 
@@ -73,6 +74,10 @@ class ProgressDisplay(Observer):
         """Remove the bars."""
         if self._bars:
             self._bars.stop()
+
+    def _say(self, line: str, style: str | None = None) -> None:
+        """Print one line as one line: a log is searched by lines, and a terminal folds what is too wide for it."""
+        self._console.print(line, markup=False, soft_wrap=True, style=style)
 
 
 class _Clock:
@@ -84,37 +89,68 @@ class _Clock:
         self._waiting = {stage.digest: stage for stage in stages}
         self._estimates = dict(estimates or {})
         self._rates: dict[tuple[str, str], float] = {}
-        self._started = time.monotonic()
-        self._current: float | None = 0.0
+        self._running: dict[str, _Running] = {}
 
     def start(self, stage: StageView) -> None:
         self._waiting.pop(stage.digest, None)
-        self._started = time.monotonic()
-        self._current = self._expected(stage)
+        self._running[stage.digest] = _Running(self._expected(stage))
 
-    def advance(self, done: int, total: int) -> None:
-        if 0 < done <= total:
-            self._current = (time.monotonic() - self._started) * (total - done) / done
+    def advance(self, stage: StageView, done: int, total: int) -> None:
+        if stage.digest in self._running:
+            self._running[stage.digest].advance(done, total)
 
-    def finish(self, stage: StageView) -> float:
-        seconds = time.monotonic() - self._started
+    def finish(self, stage: StageView, *, computed: bool = True) -> float:
+        """Return the seconds that a stage took, 0 for one that never started; learn from it if it was computed."""
         self._waiting.pop(stage.digest, None)
+        running = self._running.pop(stage.digest, None)
         self.finished += 1
-        self._current = 0.0
-        if stage.work:
+        seconds = running.seconds() if running else 0.0
+        if running and computed and stage.work:
             self._rates[stage.kind, stage.plugin.name] = seconds / stage.work
         return seconds
 
     def left(self) -> str:
-        expected = [self._expected(stage) for stage in self._waiting.values()] + [self._current]
-        known = sum(seconds for seconds in expected if seconds is not None)
-        unknown = sum(seconds is None for seconds in expected)
-        more = f" and {unknown} stages of unknown cost" if unknown else ""
-        return f"about {duration(known)}{more} left"
+        """Return the time left in words; what nobody knows is not guessed."""
+        expected = [self._expected(stage) for stage in self._waiting.values()]
+        expected += [running.left() for running in self._running.values()]
+        known = [seconds for seconds in expected if seconds is not None]
+        unknown = len(expected) - len(known)
+        if unknown and not known:
+            return "time left not known yet"
+        without = f", without {stage_count(unknown)} of unknown cost" if unknown else ""
+        return f"about {duration(sum(known))} left{without}"
 
     def _expected(self, stage: StageView) -> float | None:
         rate = self._rates.get((stage.kind, stage.plugin.name))
         return rate * stage.work if rate is not None else self._estimates.get(stage.digest)
+
+
+class _Running:
+    """Time one stage. Its speed counts from the first report, since a resumed stage begins in the middle."""
+
+    def __init__(self, expected: float | None) -> None:
+        self._started = time.monotonic()
+        self._ends = None if expected is None else self._started + expected
+        self._first: tuple[int, float] | None = None
+
+    def advance(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = (done, now)
+        first, since = self._first
+        if first < done <= total:
+            self._ends = now + (now - since) * (total - done) / (done - first)
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def left(self) -> float | None:
+        return None if self._ends is None else max(0.0, self._ends - time.monotonic())
+
+
+def stage_count(count: int) -> str:
+    """Return ``1 stage``, ``2 stages``."""
+    return "1 stage" if count == 1 else f"{count} stages"
 
 
 def duration(seconds: float) -> str:

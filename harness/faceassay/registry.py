@@ -116,10 +116,10 @@ def _load(loading: _Loading, point: EntryPoint, origin: Origin) -> None:
     try:
         plugin = point.load()
         loading.manager.register(plugin, name=f"{origin.distribution}:{origin.entry_point}")
-        _refuse_unknown_hooks(loading.manager, plugin)
+        _check_hooks(loading.manager, plugin)
         offered = _offered_classes(loading.manager, plugin)
         _refuse_duplicates(loading, offered)
-    except Exception as error:  # noqa: BLE001 - a plugin may fail in any way; it must stop nobody else
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may fail in any way; it must stop nobody else
         if plugin is not None and loading.manager.is_registered(plugin):
             loading.manager.unregister(plugin)
         loading.broken.append(BrokenPlugin(origin, _one_line(error), traceback.format_exc()))
@@ -129,9 +129,12 @@ def _load(loading: _Loading, point: EntryPoint, origin: Origin) -> None:
         loading.origins[key] = origin
 
 
-def _refuse_unknown_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
+def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
     known = [f"faceassay_{kind}s" for kind in hookspecs.KINDS]
-    for caller in manager.get_hookcallers(plugin) or []:
+    callers = manager.get_hookcallers(plugin) or []
+    if not callers:
+        raise FaceassayError(f"implements no hook: mark one with @faceassay.hookimpl; known hooks: {', '.join(known)}")
+    for caller in callers:
         if not caller.has_spec():
             near = difflib.get_close_matches(caller.name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known hooks: {', '.join(known)}"
@@ -143,6 +146,8 @@ def _offered_classes(manager: pluggy.PluginManager, plugin: Any) -> dict[tuple[s
     offered: dict[tuple[str, str], type[Plugin]] = {}
     for kind, contract in hookspecs.KINDS.items():
         for classes in manager.subset_hook_caller(f"faceassay_{kind}s", others)():
+            if not isinstance(classes, Iterable):
+                raise FaceassayError(f"hook faceassay_{kind}s returned {classes!r}, which is no list of classes")
             for cls in classes:
                 key = (kind, _checked(cls, kind, contract).name)
                 if key in offered:

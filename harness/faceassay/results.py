@@ -14,6 +14,9 @@ from faceassay.spec import MatrixSpec
 from faceassay.states import is_current
 from faceassay.store import Record, Store
 
+NOT_RUN = "not run"
+"""The reason of a cell that nobody tried to compute."""
+
 
 @dataclass(frozen=True)
 class CellResult:
@@ -33,6 +36,13 @@ class Results:
     graph: Graph
     store: Store
     cells: tuple[CellResult, ...]
+
+    @property
+    def lost_qualities(self) -> list[str]:
+        """Why the qualities of synthetic images that could not be measured were not, each reason once."""
+        stages = [stage for row in self.graph.rows.values() for stage in row.qualities.values()]
+        reasons = [_reason(stage, self.graph, self.store) for stage in stages if not self._is_current(stage)]
+        return [reason for reason in dict.fromkeys(reasons) if reason != NOT_RUN]
 
     def cell(self, method: str, benchmark: str, seed: int) -> CellResult:
         """Return the result of one cell."""
@@ -54,7 +64,7 @@ class Results:
     def quality(self, row: Row, seed: int) -> Mapping[str, Any] | None:
         """Return what was measured on the synthetic images of a row, None where there are none."""
         stage = row.qualities.get(seed)
-        if stage is None or self.record(stage) is None:
+        if stage is None or not self._is_current(stage):
             return None
         measured: Mapping[str, Any] = open_artifact(stage, self.store)
         return measured
@@ -62,14 +72,14 @@ class Results:
     def synthetic_images(self, row: Row, seed: int) -> FaceDataset | None:
         """Return the synthetic images of a row, None where there are none (any more)."""
         stage = row.syntheses.get(seed)
-        if stage is None or self.record(stage) is None:
+        if stage is None or not self._is_current(stage):
             return None
         images: FaceDataset = open_artifact(stage, self.store)
         return images
 
     def evaluation(self, cell: Cell) -> Evaluation | None:
-        """Return the evaluation of a cell with its scores and curves."""
-        if self.record(cell.evaluation) is None:
+        """Return the evaluation of a cell with its scores and curves, None where there is none."""
+        if not self._is_current(cell.evaluation):
             return None
         evaluation: Evaluation = open_artifact(cell.evaluation, self.store)
         return evaluation
@@ -80,6 +90,10 @@ class Results:
             record = self.record(stage)
             if record is not None:
                 yield stage, record
+
+    def _is_current(self, stage: Stage) -> bool:
+        record = self.record(stage)
+        return record is not None and is_current(stage, record, self.store)
 
 
 def collect(matrix: MatrixSpec, graph: Graph, store: Store) -> Results:
@@ -105,4 +119,4 @@ def _reason(stage: Stage, graph: Graph, store: Store) -> str:
         failure = store.failure(candidate.digest)
         if failure is not None and store.record(candidate.kind, candidate.digest) is None:
             return f"failed: {candidate.title}: {failure['reason']}"
-    return "not run"
+    return NOT_RUN

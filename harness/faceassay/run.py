@@ -6,6 +6,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 from faceassay.checkpoints import DEFAULT_INTERVAL
 from faceassay.contracts import Executor, Observer, Outcome, Resources, StoreError
 from faceassay.estimates import estimate, expected_bytes, recorded_rates
-from faceassay.execute import Order
+from faceassay.execute import Order, failure_document
 from faceassay.graph import Graph, Stage
 from faceassay.states import required_stages
 from faceassay.store import Store
@@ -44,9 +45,12 @@ class Watchers:
             try:
                 getattr(observer, event)(*facts)
             except Exception as error:  # noqa: BLE001 - a display or a tracker must not cost a run
-                self.observers.remove(observer)
-                said = f"{type(error).__name__}: {' '.join(str(error).split())}"
-                self.warn(f"observer {observer.name!r} failed and is left out from here on: {said}")
+                self._drop(observer, error)
+
+    def _drop(self, observer: Observer, error: Exception) -> None:
+        with suppress(ValueError):  # another thread has dropped it meanwhile
+            self.observers.remove(observer)
+            self.warn(f"observer {observer.name!r} failed and is left out from here on: {_one_line(error)}")
 
 
 def run_graph(graph: Graph, surroundings: Surroundings, watchers: Watchers) -> dict[str, str]:
@@ -132,9 +136,23 @@ class _Schedule:
         if not self.running:
             return
         for future in wait(self.running, return_when=FIRST_COMPLETED).done:
-            self._end(self.running.pop(future), future.result())
+            stage = self.running.pop(future)
+            self._end(stage, self._outcome(future, stage))
+
+    def _outcome(self, future: Future[Outcome], stage: Stage) -> Outcome:
+        about = self.surroundings
+        try:
+            return future.result()
+        except Exception as error:  # noqa: BLE001 - an executor may lose a stage in any way: its process or machine dies
+            reason = f"executor {about.executor.name!r} lost the stage: {_one_line(error)}"
+            about.store.fail(stage.digest, failure_document(stage, reason))
+            return Outcome(stage.digest, None, reason)
 
     def _end(self, stage: Stage, outcome: Outcome) -> None:
         if outcome.error is not None:
             self.failures[stage.digest] = outcome.error
         self.watchers.tell("stage_finished", stage, outcome)
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faceassay.contracts import Denoiser, FloatArray, ImageBatch
+from faceassay.contracts import Denoiser, FaceassayError, FloatArray, ImageBatch
 
 Weight = float | Tensor
 """One number, or one for each image of the batch, [B]."""
@@ -143,8 +143,8 @@ def noise_levels(steps: int, sigma_min: float, sigma_max: float, rho: float) -> 
     """
     if steps < 2:
         raise ValueError(f"the sampler needs at least 2 steps (got {steps})")
-    if not 0 < sigma_min < sigma_max < math.inf or not rho > 0:
-        raise ValueError(f"need 0 < sigma_min < sigma_max and rho > 0 (got {sigma_min}, {sigma_max}, {rho})")
+    if not 0 < sigma_min < sigma_max < math.inf or not 0 < rho < math.inf:
+        raise ValueError(f"need 0 < sigma_min < sigma_max and finite rho > 0 (got {sigma_min}, {sigma_max}, {rho})")
     high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
     return [(high + i / (steps - 1) * (low - high)) ** rho for i in range(steps)] + [0.0]
 
@@ -192,7 +192,13 @@ def from_images(images: ImageBatch) -> Tensor:
 
 
 def to_images(x: Tensor) -> ImageBatch:
-    """Convert [B, 3, H, W] in [-1, 1] to uint8 [B, H, W, 3]: x * 127.5 + 128, clipped and truncated (EDM2)."""
+    """Convert [B, 3, H, W] in [-1, 1] to uint8 [B, H, W, 3]: x * 127.5 + 128, clipped and truncated (EDM2).
+
+    Raises:
+        FaceassayError: when ``x`` holds NaN, which no grey level stands for.
+    """
+    if bool(torch.isnan(x).any()):
+        raise FaceassayError("the sampled images hold NaN: lower the guidance, or let the generator use float32")
     scaled = (x.detach().float() * 127.5 + 128).clamp(0, 255).to(torch.uint8)
     images: ImageBatch = scaled.permute(0, 2, 3, 1).contiguous().cpu().numpy()
     return images
@@ -227,10 +233,11 @@ def _by_network(denoisers: Sequence[Denoiser]) -> list[list[Any]]:
 
 
 def _concatenate(conditions: Sequence[ConditionTensors]) -> ConditionTensors:
-    first = conditions[0]
-    if isinstance(first, Tensor):
-        return torch.cat([c for c in conditions if isinstance(c, Tensor)])
-    return {name: torch.cat([c[name] for c in conditions]) for name in first}  # type: ignore[index]
+    if len({None if isinstance(condition, Tensor) else frozenset(condition) for condition in conditions}) > 1:
+        raise ValueError("denoisers over one network must be conditioned on the same things, by the same names")
+    if isinstance(conditions[0], Tensor):
+        return torch.cat(conditions)  # type: ignore[arg-type]
+    return {name: torch.cat([c[name] for c in conditions]) for name in conditions[0]}  # type: ignore[index]
 
 
 def _scaled(x: Tensor, weight: Weight) -> Tensor:

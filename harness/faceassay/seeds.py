@@ -24,7 +24,7 @@ def derive(base_seed: int, purpose: str, axes: Mapping[str, int] | None = None) 
 
 def generator(seed: int, *indices: int) -> np.random.Generator:
     """Return a counter-based NumPy generator for ``seed`` and a position (epoch, step, row)."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *indices])))
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=indices)))
 
 
 def noise_keys(seed: int, start: int, count: int) -> NDArray[np.uint64]:

@@ -14,7 +14,13 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from faceassay.contracts import FaceassayError
+
 CORE = "faceassay"
+
+
+class NoSourceError(FaceassayError, ModuleNotFoundError):
+    """Report a module whose code cannot be part of a key because its source file is not there."""
 
 
 def source_digest(module: str, *, packages: Iterable[str] | None = None) -> str:
@@ -23,6 +29,9 @@ def source_digest(module: str, *, packages: Iterable[str] | None = None) -> str:
     Args:
         module: dotted name of the module to start from.
         packages: top-level packages to stay in; by default the module's own and the core.
+
+    Raises:
+        NoSourceError: when ``module`` has no source file.
     """
     return digest_of(closure(module, packages=packages))
 
@@ -39,7 +48,11 @@ def closure(module: str, *, packages: Iterable[str] | None = None) -> frozenset[
     """Return the dotted names of ``module`` and of all modules it reaches by imports, those in functions included.
 
     Importing a submodule runs its parent packages, so these are reached too. Imports under ``TYPE_CHECKING`` are not.
+
+    Raises:
+        NoSourceError: when ``module`` has no source file.
     """
+    _stamped(module)
     inside = frozenset(packages) if packages is not None else frozenset({module.partition(".")[0], CORE})
     found: set[str] = set()
     open_names = [module]
@@ -56,23 +69,15 @@ def closure(module: str, *, packages: Iterable[str] | None = None) -> frozenset[
 def module_file(name: str) -> Path | None:
     """Return the source file of the module ``name`` without importing it, or None when there is none."""
     top, *rest = name.split(".")
+    loaded = sys.modules.get(top)
+    spec = getattr(loaded, "__spec__", None) or (importlib.util.find_spec(top) if loaded is None else None)
     if not rest:
-        return _top_level_file(top)
-    root = _top_level_file(top)
-    if root is None or root.name != "__init__.py":
-        return None
-    folder = root.parent.joinpath(*rest)
-    for candidate in (folder.with_suffix(".py"), folder / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
-
-
-def _top_level_file(name: str) -> Path | None:
-    loaded = sys.modules.get(name)
-    spec = getattr(loaded, "__spec__", None) or (importlib.util.find_spec(name) if loaded is None else None)
-    origin = spec.origin if spec else getattr(loaded, "__file__", None)
-    return Path(origin) if origin and origin.endswith(".py") else None
+        origin = spec.origin if spec else getattr(loaded, "__file__", None)
+        candidates = [Path(origin)] if origin and origin.endswith(".py") else []
+    else:
+        folders = [Path(root, *rest) for root in (spec and spec.submodule_search_locations) or ()]
+        candidates = [file for folder in folders for file in (folder / "__init__.py", folder.with_suffix(".py"))]
+    return next((file for file in candidates if file.is_file()), None)
 
 
 def _parents(name: str) -> Iterator[str]:
@@ -84,7 +89,10 @@ def _parents(name: str) -> Iterator[str]:
 def _stamped(name: str) -> tuple[str, Path, int, int]:
     path = module_file(name)
     if path is None:
-        raise ModuleNotFoundError(f"no source file for module {name!r}: its code cannot be part of a key")
+        raise NoSourceError(
+            f"no source file for module {name!r}: its code cannot be part of a key; "
+            "put it in a package that is installed with its .py files"
+        )
     status = path.stat()
     return name, path, status.st_mtime_ns, status.st_size
 

@@ -21,10 +21,12 @@ class State(StrEnum):
 def state_of(stage: Stage, store: Store) -> State:
     """Return where ``stage`` stands in ``store``; files are not verified here."""
     record = store.record(stage.kind, stage.digest)
+    if record is not None and is_current(stage, record, store):
+        return State.DONE
     if store.is_locked(stage.digest):
         return State.RUNNING
     if record is not None:
-        return State.DONE if is_current(stage, record, store) else State.STALE
+        return State.STALE
     return State.FAILED if store.failure(stage.digest) else State.MISSING
 
 
@@ -42,12 +44,13 @@ def is_current(stage: Stage, record: Record, store: Store) -> bool:
 
 def required_stages(graph: Graph, store: Store) -> list[Stage]:
     """Return the stages that must run so that every target is there, inputs before what needs them."""
-    states = {key: state_of(stage, store) for key, stage in graph.stages.items()}
+    records = {key: store.record(stage.kind, key) for key, stage in graph.stages.items()}
+    current = {key for key, record in records.items() if record and is_current(graph.stages[key], record, store)}
+    outdated = {key for key, record in records.items() if record} - current
     required: set[str] = set()
 
     def settled(stage: Stage) -> bool:
-        chain = [stage, *graph.ancestors(stage)]
-        return states[stage.digest] is State.DONE and all(states[s.digest] is not State.STALE for s in chain)
+        return stage.digest in current and not any(source.digest in outdated for source in graph.ancestors(stage))
 
     def require(stage: Stage) -> None:
         if stage.digest not in required and not settled(stage):

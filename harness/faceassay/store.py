@@ -26,6 +26,8 @@ from faceassay.keys import digest
 STORE_SCHEMA = 1
 """Version of the layout and of ``record.json``."""
 RECORD = "record.json"
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of the errors that say that the disk or the user's share of it is full."""
 Record = Mapping[str, Any]
 
 
@@ -107,18 +109,26 @@ class Store:
             key: digest of the key.
             work: a folder on the store's file system; every file in it becomes part of the artifact.
             facts: what the record says besides the files: key document, inputs, cost, environment, log.
+
+        Raises:
+            StoreError: when ``work`` holds a file of the record's name.
         """
+        if (work / RECORD).exists():
+            raise StoreError(f"{RECORD} is the name of the store's own file: the stage must call its file otherwise")
         files = {
             path.relative_to(work).as_posix(): _described(path) for path in sorted(work.rglob("*")) if path.is_file()
         }
         content = digest({name: described["sha256"] for name, described in files.items()})
         record = {"schema": STORE_SCHEMA, "kind": kind, "digest": key, **facts, "files": files, "content": content}
         write_atomically(work / RECORD, json.dumps(record, indent=1, sort_keys=True))
-        target = self.folder(kind, key)
+        for folder in [work, *(path for path in work.rglob("*") if path.is_dir())]:
+            _flush_folder(folder)
+        target, replaced = self.folder(kind, key), self.staging(key) / "replaced"
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
-            shutil.rmtree(self.staging(key) / "replaced", ignore_errors=True)
-            target.rename(self.staging(key) / "replaced")
+            shutil.rmtree(replaced, ignore_errors=True)
+            replaced.parent.mkdir(parents=True, exist_ok=True)
+            target.rename(replaced)
         work.rename(target)
         _flush_folder(target.parent)
         self._verified.add(key)
@@ -132,7 +142,7 @@ class Store:
             self._failure_file(key).parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._failure_file(key), json.dumps(failure, indent=1, sort_keys=True))
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno not in NO_SPACE:
                 raise
 
     def failure(self, key: str) -> Mapping[str, Any] | None:
@@ -147,6 +157,7 @@ class Store:
     def lock(self, key: str) -> Iterator[None]:
         """Hold the lock of ``key``; wait while another process works on it. A dead process holds nothing."""
         lock = self._lock(key)
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
         with lock:
             yield
 
@@ -161,9 +172,7 @@ class Store:
             return True
 
     def _lock(self, key: str) -> FileLock:
-        path = self.root / "locks" / f"{key}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(path)
+        return FileLock(self.root / "locks" / f"{key}.lock")
 
     def _failure_file(self, key: str) -> Path:
         return self.root / "failures" / f"{key}.json"

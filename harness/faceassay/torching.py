@@ -1,10 +1,18 @@
-"""Own torch's process-wide settings while a stage runs; they are put back afterwards."""
+"""Own torch's process-wide settings while a stage runs; they are put back afterwards.
+
+What is set for the whole process cannot differ between its threads: stages that compute with torch take turns there.
+"""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from faceassay.contracts import FaceassayError
+
+_turn = threading.RLock()
 
 
 @contextmanager
@@ -13,11 +21,29 @@ def torch_settings(threads: int) -> Iterator[None]:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for
     import torch
 
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    with _turn:
+        before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(True)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before[0])
+            torch.use_deterministic_algorithms(before[1])
+
+
+def require_device(name: str) -> None:
+    """Check that torch computes on the device ``name``.
+
+    Raises:
+        FaceassayError: when this machine or this build of torch has no such device.
+    """
+    if name == "cpu":
+        return
+    import torch
+
     try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])
+        torch.empty(0, device=name)
+    except (AssertionError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise FaceassayError(f"device {name!r} cannot be used ({reason}): choose another with --device") from error

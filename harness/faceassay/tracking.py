@@ -6,7 +6,9 @@ This is the only module that imports mlflow, and only when something is logged.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +20,8 @@ from faceassay.results import Results
 TABLE_RUN = "table"
 CELL_TAG = "faceassay.cell"
 CONTENT_TAG = "faceassay.content"
+TAG_CHARACTERS = 2000
+"""Of a text that MLflow keeps as a tag; it would refuse a much longer one."""
 QUIET_SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -44,33 +48,44 @@ class MlflowWriter(Observer):
 
     def run_started(self, stages: Sequence[StageView], estimates: Mapping[str, float | None]) -> None:
         """Check before anything expensive that MLflow can be written."""
-        self._client().search_experiments(max_results=1)
+        with self._naming_the_address():
+            self._client().search_experiments(max_results=1)
 
     def run_finished(self, results: Any, report: Sequence[Path]) -> None:
         """Bring MLflow up to the results of the matrix."""
-        client = self._client()
-        experiment = self._experiment(client, results)
-        present = _present_runs(client, experiment)
-        for entry in _entries(results, report):
-            _write(client, experiment, entry, present)
+        with self._naming_the_address():
+            client = self._client()
+            experiment = self._experiment(client, results)
+            present = _present_runs(client, experiment)
+            for entry in _entries(results, report):
+                _write(client, experiment, entry, present)
+
+    @contextmanager
+    def _naming_the_address(self) -> Iterator[None]:
+        try:
+            yield
+        except FaceassayError:
+            raise
+        except Exception as error:  # whatever MLflow, its database or the network raises
+            said = f"MLflow at {self.address()} cannot be used ({type(error).__name__}: {' '.join(str(error).split())})"
+            remedy = "set MLFLOW_TRACKING_URI to another address, or leave it out with --no-mlflow"
+            raise FaceassayError(f"{said}: {remedy}") from error
 
     def _client(self) -> Any:
         for name, value in QUIET_SETTINGS.items():
             os.environ.setdefault(name, value)
-        if self.address().startswith("sqlite:"):
-            self._folder().mkdir(parents=True, exist_ok=True)
-        from mlflow.exceptions import MlflowException
+        if self.address().startswith("sqlite:///"):
+            _require_database(Path(self.address().removeprefix("sqlite:///").partition("?")[0]))
         from mlflow.tracking import MlflowClient
 
-        try:
-            return MlflowClient(tracking_uri=self.address())
-        except MlflowException as error:
-            raise FaceassayError(f"MLflow at {self.address()} cannot be used: {error}") from error
+        return MlflowClient(tracking_uri=self.address())
 
     def _experiment(self, client: Any, results: Results) -> str:
         name = results.matrix.spec.name + (f"/{results.matrix.profile}" if results.matrix.profile else "")
         found = client.get_experiment_by_name(name)
         if found is not None:
+            if found.lifecycle_stage != "active":  # deleted by hand: its name is not free, so it is brought back
+                client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
         local = self.address().startswith("sqlite:")
         place = (self._folder() / "mlartifacts" / name).as_uri() if local else None
@@ -78,6 +93,14 @@ class MlflowWriter(Observer):
 
     def _folder(self) -> Path:
         return Path.cwd() / ".faceassay"
+
+
+def _require_database(path: Path) -> None:
+    """Lock the database for writing once: MLflow itself would try for two minutes before it says that it cannot."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("ROLLBACK")
 
 
 class _Entry:
@@ -112,16 +135,25 @@ def _cell_entry(results: Results, method: str, seed: int) -> _Entry:
     row = results.graph.rows[method]
     cells = [r for r in results.cells if r.cell.method == method and r.cell.seed == seed]
     metrics = {f"{r.cell.benchmark}/{metric}": value for r in cells for metric, value in r.metrics.items()}
-    stages = [row.recognizers[seed], *(row.syntheses[s] for s in [seed] if s in row.syntheses)]
+    stages = _told_stages(results, row.recognizers[seed])
     params = {"n_s": str(row.synthetic_images), "n_r": str(row.real_images), "updates": str(row.updates)}
     for stage in stages:
         metrics |= _cost(results, stage)
         params |= {f"{stage.kind}.{name}": str(value) for name, value in _parameters(stage).items()}
     data = {f"faceassay.data.{name}": source.fingerprint for name, source in results.graph.data.items()}
     keys = {f"faceassay.key.{stage.kind}": stage.digest for stage in stages}
-    entry = _Entry(f"{method}, seed {seed}", metrics, params, {"method": method, "seed": str(seed), **data, **keys})
-    entry.failed = any(r.failure for r in cells)
+    reasons = dict.fromkeys(r.failure for r in cells if r.failure)
+    missing = {"faceassay.missing": "; ".join(map(str, reasons))[:TAG_CHARACTERS]} if reasons else {}
+    tags = {"method": method, "seed": str(seed), **data, **keys, **missing}
+    entry = _Entry(f"{method}, seed {seed}", metrics, params, tags)
+    entry.failed = bool(reasons)
     return entry
+
+
+def _told_stages(results: Results, recognizer: Stage) -> list[Stage]:
+    """Return what made a recognizer, as far as MLflow is told of it: generator, synthesis, the recognizer itself."""
+    made_by = {stage.kind: stage for stage in results.graph.ancestors(recognizer)}
+    return [made_by[kind] for kind in ("generator", "synthesis") if kind in made_by] + [recognizer]
 
 
 def _parameters(stage: Stage) -> Mapping[str, Any]:

@@ -7,10 +7,11 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from faceassay.contracts import Resources
+from faceassay.contracts import FaceassayError, Resources
 from faceassay.graph import Stage
 from faceassay.inputs import open_artifact, open_sources
 from faceassay.store import Store
@@ -21,7 +22,11 @@ _worker: dict[str, Any] = {}
 
 
 def render_missing(stage: Stage, store: Store, resources: Resources, progress: Callable[[int, int], None]) -> None:
-    """Render the missing blocks of a synthesis in ``resources.workers`` processes."""
+    """Render the missing blocks of a synthesis in ``resources.workers`` processes.
+
+    Raises:
+        FaceassayError: when a worker dies; what a worker raises is raised here.
+    """
     from faceassay.stages.synthesis import missing_blocks
 
     stored = open_artifact(stage.stages()["plan"], store)
@@ -34,10 +39,18 @@ def render_missing(stage: Stage, store: Store, resources: Resources, progress: C
         min(resources.workers, len(missing)), multiprocessing.get_context("spawn"), _start_worker, arguments
     ) as pool:
         futures = {pool.submit(_render, index): index for index in missing}
-        for future in as_completed(futures):
-            future.result()
-            done += len(stored.plan.block(futures[future]))
-            progress(done, len(stored.plan))
+        try:
+            for future in as_completed(futures):
+                future.result()
+                done += len(stored.plan.block(futures[future]))
+                progress(done, len(stored.plan))
+        except BrokenProcessPool as error:
+            raise FaceassayError(
+                "a worker process died, perhaps for lack of memory: finished blocks are kept; "
+                "run again, perhaps with fewer --workers"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _start_worker(stage: Stage, root: Path, device: str) -> None:

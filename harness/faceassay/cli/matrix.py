@@ -83,8 +83,11 @@ def run(
     """
     from faceassay.contracts import Resources
     from faceassay.run import Surroundings
+    from faceassay.torching import require_device
 
+    require_device(device)
     registry, spec, graph = expanded(matrix, profile)
+    folder = writable(report_folder(spec, out))
     about = Surroundings(
         store=opened(store),
         executor=registry.get("executor", executor)(),  # type: ignore[arg-type]
@@ -94,9 +97,9 @@ def run(
     )
     chosen: dict[str, dict[str, Any]] = {"progress": {"quiet": quiet}} | ({"mlflow": {}} if track else {})
     observers: list[Any] = [registry.get("observer", name)(**options) for name, options in chosen.items()]
-    results = _run_and_report(spec, graph, about, observers, report_folder(spec, out))
+    results = _run_and_report(spec, graph, about, observers, folder)
     _show(results, quiet)
-    sys.exit(1 if results.failures() else 0)
+    sys.exit(1 if results.failures() or results.lost_qualities else 0)
 
 
 @click.command()
@@ -109,7 +112,7 @@ def report(matrix: Path, store: Path, profile: str | None, out: Path | None) -> 
 
     _, spec, graph = expanded(matrix, profile)
     results = collect(spec, graph, opened(store))
-    for path in write_report(results, report_folder(spec, out)):
+    for path in write_report(results, writable(report_folder(spec, out))):
         click.echo(path)
 
 
@@ -139,6 +142,20 @@ def report_folder(spec: MatrixSpec, out: Path | None) -> Path:
     return beside / spec.profile if spec.profile else beside
 
 
+def writable(folder: Path) -> Path:
+    """Return ``folder`` once it is there and takes a file: a report must not fail after hours of work."""
+    from tempfile import TemporaryFile
+
+    from faceassay.contracts import FaceassayError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise FaceassayError(f"no report can be written into {folder} ({error.strerror}): use --out DIR") from error
+    return folder
+
+
 def _run_and_report(
     spec: MatrixSpec, graph: Graph, about: Surroundings, observers: list[Observer], out: Path
 ) -> Results:
@@ -163,5 +180,6 @@ def _show(results: Results, quiet: bool) -> None:
 
     if not quiet:
         click.echo(markdown(results, build(results)))
-    for reason in dict.fromkeys(result.failure for result in results.failures()):
+    reasons = [result.failure for result in results.failures()] + results.lost_qualities
+    for reason in dict.fromkeys(reasons):
         click.secho(str(reason), fg="red", err=True)

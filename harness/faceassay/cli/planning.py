@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from faceassay.estimates import Rates, estimate, expected_bytes, recorded_rates
 from faceassay.graph import Graph, Stage
-from faceassay.progress import duration
+from faceassay.progress import duration, stage_count
 from faceassay.states import State, required_stages, state_of
 from faceassay.store import Store
 
@@ -23,7 +23,7 @@ def plan_lines(graph: Graph, store: Store, cost_table: Path) -> Iterator[str]:
     yield tabulate(rows, ["state", "stage", "key", "work", "estimate"], disable_numparse=True)
     yield ""
     counts = Counter(str(state) for state in states.values())
-    yield f"{len(rows)} stages: " + ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    yield f"{stage_count(len(rows))}: " + ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     yield from _totals(required, rates)
 
 
@@ -37,12 +37,20 @@ def _totals(required: list[Stage], rates: Rates) -> Iterator[str]:
     if not required:
         yield "nothing to run"
         return
-    seconds = [estimate(stage, rates) for stage in required]
-    unknown = sum(value is None for value in seconds)
-    more = f", and {unknown} stages like none that was ever run here" if unknown else ""
-    yield f"to run: {len(required)} stages, about {duration(sum(value or 0 for value in seconds))}{more}"
+    yield f"to run: {stage_count(len(required))}, {_time([estimate(stage, rates) for stage in required])}"
     yield f"network evaluations of syntheses: {sum(map(_evaluations, required))}"
     yield f"disk: at most {expected_bytes(required) / 2**20:.0f} MiB"
+
+
+def _time(seconds: list[float | None]) -> str:
+    """Return the sum in words; what was never run is not guessed."""
+    known = [value for value in seconds if value is not None]
+    unknown = len(seconds) - len(known)
+    if not unknown:
+        return f"about {duration(sum(known))}"
+    if not known:
+        return "time unknown: none like them has run with this store yet"
+    return f"about {duration(sum(known))} for {len(known)} of them; none like the other {unknown} has run yet"
 
 
 def _evaluations(stage: Stage) -> int:

@@ -59,13 +59,13 @@ def _unknown(registry: Registry, name: str) -> str:
 
 
 def _description(registry: Registry, kind: str, cls: type[Plugin]) -> Iterator[str]:
-    from faceassay.sourcecode import source_digest
+    from faceassay.keys import code_digest
 
     yield click.style(f"{cls.name} ({kind}, version {cls.version})", bold=True)
     yield cls.summary
     yield f"distribution  {registry.origins[kind, cls.name]}"
     yield f"source        {inspect.getsourcefile(cls)}"
-    yield f"code digest   {source_digest(cls.__module__)[:16]}"
+    yield f"code digest   {code_digest(cls)[:16]}"
     if cls.paper:
         yield f"paper         {cls.paper}"
     yield ""

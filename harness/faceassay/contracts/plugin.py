@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
@@ -63,7 +63,7 @@ def _existing(path: Path, info: ValidationInfo) -> Path:
     context = info.context or {}
     tried = [path] if path.is_absolute() else [Path(root) / path for root in _roots(context)]
     for candidate in tried:
-        if candidate.exists():
+        if os.path.exists(candidate):  # unlike Path.exists, False also for a name too long or a folder kept shut
             return candidate.resolve()
     places = ", ".join(str(place) for place in tried)
     raise ValueError(f"no such file or folder (tried {places}): give an absolute path or set {DATA_VARIABLE}")
@@ -78,8 +78,13 @@ DataPath = Annotated[Path, AfterValidator(_existing), _DataPathMark()]
 """A path to the user's data: relative to the spec's folder or to the variable FACEASSAY_DATA; must exist."""
 
 
-def data_paths(plugin: Plugin) -> dict[str, Path]:
-    """Return the parameters of ``plugin`` that are data paths, by name."""
+def data_paths(plugin: Plugin) -> dict[str, Any]:
+    """Return the parameters of ``plugin`` that hold data paths, by name: a path, several of them, or None."""
     fields = type(plugin).model_fields.items()
-    marked = [name for name, field in fields if any(isinstance(m, _DataPathMark) for m in field.metadata)]
+    marked = [name for name, field in fields if any(map(_holds_mark, (field.annotation, *field.metadata)))]
     return {name: getattr(plugin, name) for name in marked}
+
+
+def _holds_mark(annotation: Any) -> bool:
+    """Tell whether ``annotation`` is a data path or made of some, as in ``DataPath | None``."""
+    return isinstance(annotation, _DataPathMark) or any(map(_holds_mark, get_args(annotation)))

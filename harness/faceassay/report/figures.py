@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
+import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -13,6 +16,17 @@ from faceassay.contracts import Curve, FaceDataset, ImageBatch
 
 PANEL_IMAGES = 12
 """Images shown of each set, evenly spread over it."""
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#3b3b3b", "#8c6d31")
+"""Mostly the palette of Okabe and Ito, which people with a colour vision deficiency can tell apart."""
+DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)))
+"""The line style changes when the colours are used up."""
+SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none", "font.size": 10, "text.parse_math": False, "axes.titleweight": "bold",
+    "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False,
+}  # fmt: skip
+NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+LEGEND_COLUMN = 28
+"""Characters that a column of the legend has room for, at three columns."""
 
 
 def panel_images(data: FaceDataset) -> tuple[ImageBatch, list[str]]:
@@ -29,23 +43,46 @@ def png_address(image: np.ndarray) -> str:
 
 
 def curves_svg(curves: Sequence[tuple[str, Sequence[Curve]]], heading: str) -> str:
-    """Return one plot of the curves of several methods, a thin line for each seed, as inline SVG."""
+    """Return one plot of the curves of several methods, a thin line for each seed, as inline SVG.
+
+    Args:
+        curves: (method, its curve at each seed); a method keeps its colour also where others have no curves, so give
+            those with none as well. The line of seed number ``s`` of method number ``m`` has the id ``PLOT-curve_m_s``.
+        heading: the title of the plot.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({"svg.hashsalt": "faceassay", "svg.fonttype": "none", "font.size": 9}):
-        figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    with matplotlib.rc_context({**SETTINGS, "svg.hashsalt": heading}):
+        figure = Figure(figsize=(6.4, 4.6), layout="constrained")
         axes = figure.subplots()
-        colours = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]
-        for number, (name, of_seeds) in enumerate(curves):
-            for seed, curve in enumerate(of_seeds):
-                label = name if seed == 0 else None
-                axes.step(curve.x, curve.y, where="post", color=colours[number % 10], lw=1.1, label=label)
-        first = curves[0][1][0]
-        axes.set_xscale("log" if first.log_x else "linear")
+        for number, (method, of_seeds) in enumerate(curves):
+            _draw(axes, number, method, of_seeds)
+        first = next(curve for _, of_seeds in curves for curve in of_seeds)
+        if first.log_x:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter("")
         axes.set(xlabel=first.x_label, ylabel=first.y_label, title=heading)
-        axes.grid(visible=True, alpha=0.25)
-        axes.legend(fontsize=8, frameon=False)
+        axes.grid(visible=True, color="#e3e5e8", lw=0.7)
+        axes.set_axisbelow(True)
+        columns = 3 if max(len(method) for method, _ in curves) < LEGEND_COLUMN else 2
+        figure.legend(loc="outside lower center", ncols=min(columns, len(curves)), fontsize=9, frameon=False)
         stream = io.StringIO()
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    return stream.getvalue().partition("<svg")[1] + stream.getvalue().partition("<svg")[2]
+        figure.savefig(stream, format="svg", metadata=NO_METADATA)
+    return _inline(stream.getvalue(), heading)
+
+
+def _draw(axes: Any, number: int, method: str, of_seeds: Sequence[Curve]) -> None:
+    style = {"color": COLOURS[number % len(COLOURS)], "ls": DASHES[number // len(COLOURS) % len(DASHES)], "lw": 1.3}
+    for seed, curve in enumerate(of_seeds):
+        label = method if seed == 0 else None
+        axes.step(curve.x, curve.y, where="post", label=label, gid=f"curve_{number}_{seed}", **style)
+
+
+def _inline(document: str, heading: str) -> str:
+    """Return the SVG element alone, readable as one image, its ids unlike those of other plots on the page."""
+    _, start, rest = document.partition("<svg")
+    prefix = re.sub(r"[^A-Za-z0-9]+", "-", heading)
+    rest = re.sub(r' id="([a-z][a-z0-9.]*(?:_\d+)+)"', rf' id="{prefix}-\1"', rest)
+    return f'{start} role="img" aria-label="{html.escape(heading)}"{rest}'

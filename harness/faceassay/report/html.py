@@ -3,54 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from faceassay.contracts import Curve, FaceDataset
+from faceassay.report import quality
 from faceassay.report.figures import curves_svg, panel_images, png_address
-from faceassay.report.words import footnotes, quality_rows, shown, title
+from faceassay.report.notes import missing, sections
+from faceassay.report.text import TEXT_COLUMNS
+from faceassay.report.words import cell_text, counted, extent, joined, title
 from faceassay.results import Results
 from faceassay.table import FACT_COLUMNS, Table
+
+SHOWN_SIDE = 76
+"""Side in pixels at which an image is shown; smaller ones are enlarged without smoothing."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Hold some images of one set: (address, identity) each."""
+
+    name: str
+    extent: str
+    enlarged: bool
+    images: tuple[tuple[str, str], ...]
 
 
 def page(results: Results, table: Table) -> str:
     """Return the whole page."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(loader=PackageLoader("faceassay.report", "."), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(
+        loader=PackageLoader("faceassay.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     return environment.get_template("page.html.j2").render(
         title=title(results),
+        extent=extent(results),
         facts=FACT_COLUMNS,
+        text_columns=TEXT_COLUMNS,
         benchmarks=[(b.name, b.protocol.metric_ids()) for b in results.matrix.benchmarks],
-        rows=[(row.facts, [(shown(cell), cell.failure or "") for cell in row.cells]) for row in table.rows],
-        notes=footnotes(results, table),
-        quality=quality_rows(results),
+        rows=[(row.facts, [cell_text(cell) for cell in row.cells]) for row in table.rows],
+        missing=missing(results),
+        sections=sections(results, table),
+        quality=quality,
+        measured=quality.quality_rows(results),
         panels=list(_panels(results)),
+        side=SHOWN_SIDE,
+        seeds=len(table.seeds),
         plots=[svg for _, svg in figures(results)],
     )
 
 
-def _panels(results: Results) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield (caption, [(image address, identity)]) for the real images and each method's synthetic ones."""
-    yield "Real training images", _addresses(results.graph.data[results.matrix.spec.train].open())
-    seed, seen = results.matrix.spec.seeds[0], set()
-    for method, row in results.graph.rows.items():
+def _panels(results: Results) -> Iterator[Panel]:
+    """Yield the real training images, then each distinct synthesis of the first seed."""
+    train, seed = results.matrix.spec.train, results.matrix.spec.seeds[0]
+    yield _panel(f"Real images, data '{train}'", results.graph.data[train].open(), "people")
+    for row, methods in quality.distinct_syntheses(results, seed).values():
         images = results.synthetic_images(row, seed)
-        if images is not None and row.syntheses[seed].digest not in seen:
-            seen.add(row.syntheses[seed].digest)
-            yield f"Synthetic images of {method}, seed {seed}", _addresses(images)
+        if images is not None:
+            yield _panel(f"{joined(methods)}, seed {seed}", images, "classes")
 
 
-def _addresses(data: FaceDataset) -> list[tuple[str, str]]:
-    images, names = panel_images(data)
-    return [(png_address(image), name) for image, name in zip(images, names, strict=True)]
+def _panel(name: str, data: FaceDataset, people: str) -> Panel:
+    images, identities = panel_images(data)
+    shown = tuple((png_address(image), person) for image, person in zip(images, identities, strict=True))
+    size = f"{counted(len(data), 'image')} of {len(data.identities):,} {people}, {data.image_size} px"
+    return Panel(name, size, data.image_size < SHOWN_SIDE, shown)
 
 
 def figures(results: Results) -> Iterator[tuple[str, str]]:
     """Yield (name, SVG) of every curve of every benchmark, all methods in one plot."""
+    methods = [method.name for method in results.matrix.methods]
     for benchmark in results.matrix.benchmarks:
         curves: dict[str, dict[str, list[Curve]]] = {}
         for result in results.cells:
             evaluation = results.evaluation(result.cell) if result.cell.benchmark == benchmark.name else None
             for name, curve in (evaluation.curves if evaluation else {}).items():
-                curves.setdefault(name, {}).setdefault(result.cell.method, []).append(curve)
+                curves.setdefault(name, {name: [] for name in methods})[result.cell.method].append(curve)
         for name, of_methods in curves.items():
             yield f"{benchmark.name}-{name}", curves_svg(list(of_methods.items()), f"{benchmark.name}: {name}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tabulate import tabulate
 
-from faceassay.report.words import footnotes, percent, quality_rows, shown, title
+from faceassay.report import quality
+from faceassay.report.notes import Missing, Section, missing, sections
+from faceassay.report.words import cell_text, extent, short_names, title
 from faceassay.results import Results
 from faceassay.table import FACT_COLUMNS, Table, TableCell
 
@@ -17,6 +19,9 @@ COST_COLUMNS = (
     "kind", "title", "plugin", "key", "unit", "work", "seconds", "attempts", "device", "threads", "workers",
     "network_evaluations", "peak_memory_bytes", "finished", "processor",
 )  # fmt: skip
+TEXT_COLUMNS = 3
+"""How many of the first columns of the table are words, not numbers."""
+_ESCAPES = str.maketrans({"|": "\\|", "<": "&lt;", ">": "&gt;", "\n": " ", "\r": " "})
 
 
 def table_csv(table: Table) -> str:
@@ -41,29 +46,52 @@ def cost_csv(results: Results) -> str:
 
 
 def markdown(results: Results, table: Table) -> str:
-    """Return the table with its footnotes as Markdown."""
-    header = [*FACT_COLUMNS, *(f"{benchmark} {metric}" for benchmark, metric in table.columns)]
-    rows = [[*row.facts, *(shown(cell) for cell in row.cells)] for row in table.rows]
-    text = tabulate([list(map(_escaped, row)) for row in rows], header, tablefmt="github", disable_numparse=True)
-    parts = [f"# {title(results)}", text, "\n".join(f"- {line}" for line in footnotes(results, table))]
-    measured = quality_rows(results)
+    """Return the table with its notes as Markdown.
+
+    The columns carry short names of the metrics, so that the raw text can be read too; a note gives the identities.
+    """
+    columns = _columns(results)
+    header = [*FACT_COLUMNS, *(name for name, _ in columns)]
+    rows = [[*row.facts, *(cell_text(cell) for cell in row.cells)] for row in table.rows]
+    lacking, notes = missing(results), sections(results, table)
+    identities = Section(
+        "Columns", tuple((name, identity) for name, identity in columns if not name.endswith(identity))
+    )
+    notes[1:1] = [identities] if identities.items else []
+    parts = [f"# {_escaped(title(results))}", f"{extent(results)}.", _grid(header, rows, TEXT_COLUMNS)]
+    parts += _missing(lacking) if lacking else []
+    parts += [part for section in notes for part in (f"## {section.heading}", _bullets(section))]
+    measured = quality.quality_rows(results)
     if measured:
-        parts.append("## The synthetic images, measured\n\n" + _quality(measured))
+        parts += [f"## {quality.HEADING}", _grid(quality.COLUMNS, measured, 1), quality.EXPLANATION]
     return "\n\n".join(parts) + "\n"
 
 
-def _quality(rows: Sequence[Sequence[str]]) -> str:
-    header = [
-        "Method", "Seed", "Images", "Face found, synthetic", "Face found, real",
-        "Nearest training image, median (5 % quantile)", "The same among real images",
-    ]  # fmt: skip
-    table = tabulate([list(map(_escaped, row)) for row in rows], header, tablefmt="github", disable_numparse=True)
-    explained = (
-        "Shares with their 95 % Wilson interval over images. Distances are root mean square differences in grey "
-        "levels (0 to 255); a synthetic image much nearer to a training image than real images are to one another "
-        "would be a copy."
-    )
-    return f"{table}\n\n{explained}"
+def _columns(results: Results) -> list[tuple[str, str]]:
+    """Return (heading, metric identity) of every column."""
+    found: list[tuple[str, str]] = []
+    for benchmark in results.matrix.benchmarks:
+        metrics = benchmark.protocol.metric_ids()
+        names = [f"{benchmark.name} {name}" for name in short_names(metrics)]
+        found += zip(names, metrics, strict=True)
+    return found
+
+
+def _grid(header: Sequence[str], rows: Iterable[Iterable[Any]], texts: int) -> str:
+    escaped = [[_escaped(value) for value in row] for row in rows]
+    align = ["left"] * texts + ["right"] * (len(header) - texts)
+    return tabulate(escaped, header, tablefmt="pipe", disable_numparse=True, colalign=align)
+
+
+def _bullets(section: Section) -> str:
+    lines = [f"**{_escaped(about)}**: {_escaped(text)}" if about else _escaped(text) for about, text in section.items]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _missing(lacking: Missing) -> Iterator[str]:
+    fence = "``" if "`" in lacking.command else "`"
+    yield f"**{lacking.headline}**; to run what is missing: {fence}{lacking.command}{fence}"
+    yield _bullets(Section("", lacking.reasons))
 
 
 def _numbers(cells: Iterable[TableCell]) -> Iterable[Any]:
@@ -86,7 +114,4 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _escaped(value: Any) -> str:
-    return str(value).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
-
-
-__all__ = ["cost_csv", "markdown", "percent", "table_csv"]
+    return str(value).translate(_ESCAPES)

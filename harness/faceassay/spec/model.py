@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from faceassay.quality import ImageQuality
 
@@ -15,6 +15,12 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,6
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Choice = dict[str, Any]
 """``plugin: NAME`` beside the plugin's parameters."""
+
+
+def _known_schema(version: int) -> int:
+    if version != 1:
+        raise ValueError("this version of faceassay reads schema 1")
+    return version
 
 
 class _Part(BaseModel):
@@ -46,7 +52,9 @@ class Spec(_Part):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    schema_version: Literal[1] = Field(alias="schema", description="version of this file format")
+    schema_version: Annotated[int, AfterValidator(_known_schema)] = Field(
+        alias="schema", description="version of this file format"
+    )
     name: Slug
     title: str = ""
     notes: list[str] = Field(default_factory=list, description="what a reader must know, printed under the table")

@@ -19,11 +19,17 @@ from faceassay.contracts import (
     Generator,
     Recognizer,
 )
+from faceassay.quality import ImageQuality
 from faceassay.registry import RESERVED_PARAMETERS, Registry
-from faceassay.spec.model import MethodEntry, Spec
+from faceassay.spec.model import BenchmarkEntry, MethodEntry, Spec
 from faceassay.spec.yaml import Located, Path_, Place, Problem, merge, read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
+_PARTS: Mapping[str | int, type[BaseModel]] = {
+    "methods": MethodEntry,
+    "benchmarks": BenchmarkEntry,
+    "quality": ImageQuality,
+}
 
 
 class SpecError(FaceassayError):
@@ -86,6 +92,7 @@ class MatrixSpec:
     recognizer: Recognizer
     methods: tuple[Method, ...]
     benchmarks: tuple[Benchmark, ...]
+    located: Located
 
     @property
     def baseline(self) -> str:
@@ -117,11 +124,11 @@ def read_matrix(path: Path, registry: Registry, profile: str | None = None) -> M
 
 
 def _apply_profile(located: Located, profile: str | None) -> None:
-    profiles = located.data.get("profiles", {}) if isinstance(located.data, dict) else {}
     if profile is None:
         return
-    if not isinstance(profiles, dict) or profile not in profiles:
-        message = f"no profile is called {profile!r}{_near(profile, profiles or ())}"
+    profiles = dict(_entries(located.data.get("profiles") if isinstance(located.data, dict) else None, dict))
+    if profile not in profiles:
+        message = f"no profile is called {profile!r}{_near(profile, profiles)}"
         located.problems.append(Problem(located.place(("profiles",)), message))
         return
     merge(located, ("profiles", profile))
@@ -135,12 +142,14 @@ class _Reading:
         self.registry = registry
         self.context = {"folder": str(folder)}
         self.problems = list(located.problems)
+        self._refused = {problem.place for problem in located.problems}
 
     def matrix(self, path: Path, profile: str | None) -> MatrixSpec | None:
         """Return the matrix, or None where there are problems."""
         raw = self.located.data
         if not isinstance(raw, dict):
-            self.problem((), "a matrix file is a mapping of names to values")
+            if not self.problems:
+                self.problem((), "a matrix file is a mapping of names to values")
             return None
         made = {where: self.plugin(kind, choice, where) for where, kind, choice in _choices(raw)}
         spec = self.validated(Spec, raw, ())
@@ -151,11 +160,13 @@ class _Reading:
         benchmarks = tuple(self._benchmark(i, spec, made) for i in range(len(spec.benchmarks)))
         self._references(spec)
         generator, recognizer = made.get(("generator",)), made[("recognizer",)]
-        return MatrixSpec(path, profile, spec, data, generator, recognizer, methods, benchmarks)
+        return MatrixSpec(path, profile, spec, data, generator, recognizer, methods, benchmarks, self.located)
 
     def problem(self, where: Path_, message: str) -> None:
-        """Note a problem at ``where``."""
-        self.problems.append(Problem(self.located.place(where), message))
+        """Note a problem at ``where``, unless what is written there could not even be read."""
+        place = self.located.place(where)
+        if place not in self._refused:
+            self.problems.append(Problem(place, message))
 
     def validated(self, model: type[Model], raw: Any, where: Path_) -> Model | None:
         """Validate ``raw`` strictly as JSON (lists may become tuples, texts never become numbers)."""
@@ -169,14 +180,15 @@ class _Reading:
     def plugin(self, kind: str, choice: Any, where: Path_) -> Any:
         """Make the plugin of ``kind`` that ``choice`` names, or note what is wrong with it and return None."""
         if not isinstance(choice, dict) or not isinstance(choice.get("plugin"), str):
-            self.problem(where, f"must be a mapping with 'plugin: NAME' of a {kind} and its parameters")
+            self.problem(where, f"must be a mapping with 'plugin: NAME' and the parameters of this {kind}")
             return None
         try:
             cls = self.registry.get(kind, choice["plugin"])
         except FaceassayError as error:
             self.problem((*where, "plugin"), str(error))
             return None
-        parameters = {name: value for name, value in choice.items() if name not in RESERVED_PARAMETERS}
+        words = RESERVED_PARAMETERS if kind == "dataset" else {"plugin"}
+        parameters = {name: value for name, value in choice.items() if name not in words}
         return self.validated(cls, parameters, where)
 
     def _data(self, name: str, choice: dict[str, Any], made: Mapping[Path_, Any]) -> DataChoice:
@@ -212,8 +224,11 @@ class _Reading:
         for i, benchmark in enumerate(spec.benchmarks):
             self._known(("benchmarks", i, "data"), benchmark.data, spec.data, "entry of data")
         for i, method in enumerate(spec.methods):
-            others = [row for row in rows if row != method.name]
+            others = {other.name: other for other in spec.methods if other.name != method.name}
             self._known(("methods", i, "match_updates"), method.match_updates, others, "other row")
+            if method.match_updates in others and others[method.match_updates].match_updates:
+                remedy = "it matches another row itself: name a row that has no match_updates"
+                self.problem(("methods", i, "match_updates"), f"{method.match_updates!r} cannot be matched, {remedy}")
         self._known(("baseline",), spec.baseline, rows, "row")
         self._unique(("methods",), rows)
         self._unique(("benchmarks",), [entry.name for entry in spec.benchmarks])
@@ -256,8 +271,10 @@ def _group_rule(group: str) -> str:
 def _message(model: type[BaseModel], where: Path_, detail: Any) -> str:
     name = ".".join(map(str, (*where, *detail["loc"])))
     if detail["type"] == "extra_forbidden":
-        known = [field.alias or known for known, field in model.model_fields.items()]
-        return f"{name}: unknown parameter{_near(str(detail['loc'][-1]), known) if len(detail['loc']) == 1 else ''}"
+        nested = len(detail["loc"]) > 1
+        part = _PARTS.get(detail["loc"][0]) if nested else model
+        known = [field.alias or known for known, field in part.model_fields.items()] if part else []
+        return f"{name}: unknown parameter{_near(str(detail['loc'][-1]), known) if part else ''}"
     given = "" if detail["type"] == "missing" or isinstance(detail["input"], dict | list) else _given(detail["input"])
     return f"{name or 'file'}: {detail['msg'].removeprefix('Value error, ')}{given}"
 

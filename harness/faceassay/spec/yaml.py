@@ -17,10 +17,12 @@ import yaml
 Path_ = tuple[str | int, ...]
 """Where a value is: names and list positions from the root."""
 
-_SCIENTIFIC = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9]*)?[eE][-+]?[0-9]+|[-+]?\.[0-9]+[eE][-+]?[0-9]+")
+_DECIMAL = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _YAML_1_1_WORDS = frozenset({"yes", "no", "on", "off", "y", "n"})
-_OCTAL = re.compile(r"[-+]?0[0-9_]+")
+_OCTAL_OR_BINARY = re.compile(r"[-+]?0[0-9_]+|0o[0-7]+|[-+]?0b[01_]+")
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
+_SCALARS = frozenset({"str", "int", "float", "bool", "null"})
+_DEEPEST = 64
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Problem:
 
 @dataclass
 class Located:
-    """Hold plain data, the place of each value, and the problems found while reading."""
+    """Hold plain data (None where the file is not YAML), the place of each value, the problems found while reading."""
 
     data: Any
     places: dict[Path_, Place]
@@ -64,19 +66,19 @@ class Located:
 def read_yaml(path: Path, name: str | None = None) -> Located:
     """Read a YAML file. Syntax errors become problems, so that they are reported like any other."""
     name = name or str(path)
-    located = Located({}, {(): Place(name, 1, 1)})
+    start = Place(name, 1, 1)
+    located = Located(None, {(): start})
     try:
         node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+        located.data = {} if node is None else _convert(node, (), name, located)
     except yaml.MarkedYAMLError as error:
         located.problems.append(Problem(_marked(name, error.problem_mark), f"not YAML: {error.problem}"))
-        return located
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        located.problems.append(Problem(Place(name, 1, 1), f"not YAML: {' '.join(str(error).split())}"))
-        return located
-    try:
-        located.data = {} if node is None else _convert(node, (), name, located)
+    except UnicodeDecodeError as error:
+        located.problems.append(Problem(start, f"byte {error.start} is no UTF-8 text: save the file as UTF-8"))
     except RecursionError:
-        located.problems.append(Problem(Place(name, 1, 1), "an alias contains itself"))
+        located.problems.append(Problem(start, f"values are nested more than {_DEEPEST} deep"))
+    except (yaml.YAMLError, OSError) as error:
+        located.problems.append(Problem(start, f"cannot be read: {' '.join(str(error).split())}"))
     return located
 
 
@@ -116,7 +118,8 @@ def _merged_lists(located: Located, low: list[Any], high: list[Any], low_path: P
 
 
 def _named(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, Mapping) and "name" in v for v in value)
+    entries = value if isinstance(value, list) else []
+    return bool(entries) and all(isinstance(v, Mapping) and isinstance(v.get("name"), str) for v in entries)
 
 
 def _relocate(located: Located, low_path: Path_, high_path: Path_) -> None:
@@ -128,6 +131,9 @@ def _relocate(located: Located, low_path: Path_, high_path: Path_) -> None:
 
 def _convert(node: yaml.Node, path: Path_, name: str, located: Located) -> Any:
     located.places[path] = _marked(name, node.start_mark)
+    if len(path) > _DEEPEST:
+        trouble = f"values are nested more than {_DEEPEST} deep, or an alias contains itself"
+        raise yaml.MarkedYAMLError(problem=trouble, problem_mark=node.start_mark)
     if isinstance(node, yaml.MappingNode):
         return dict(_entries(node, path, name, located))
     if isinstance(node, yaml.SequenceNode):
@@ -140,10 +146,12 @@ def _convert(node: yaml.Node, path: Path_, name: str, located: Located) -> Any:
 def _entries(node: yaml.MappingNode, path: Path_, name: str, located: Located) -> Iterator[tuple[str, Any]]:
     seen: dict[str, Place] = {}
     for key_node, value_node in node.value:
-        key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+        key = key_node.value if isinstance(key_node, yaml.ScalarNode) and _is_text(key_node.value) else None
         place = _marked(name, key_node.start_mark)
         if key is None:
             located.problems.append(Problem(place, "a name must be a plain text"))
+        elif key_node.tag.endswith(":merge"):
+            located.problems.append(Problem(place, "'<<' is no part of YAML 1.2: write its names and values out"))
         elif key in seen:
             located.problems.append(Problem(place, f"{key!r} is given twice (first at line {seen[key].line})"))
         else:
@@ -153,34 +161,60 @@ def _entries(node: yaml.MappingNode, path: Path_, name: str, located: Located) -
 
 def _scalar(node: yaml.ScalarNode, located: Located, name: str) -> Any:
     complaint = _ambiguity(node)
+    value, complaint = (None, complaint) if complaint else _constructed(node)
     if complaint:
         located.problems.append(Problem(_marked(name, node.start_mark), complaint))
-        return None
+    return value
+
+
+def _constructed(node: yaml.ScalarNode) -> tuple[Any, str | None]:
+    """Return the value of a scalar, or None and what is wrong with it."""
+    kind, shown = _kind(node), repr(node.value[:40])
+    if kind not in _SCALARS:
+        return None, f"{shown} is a {kind} in YAML 1.1: quote it for a text, or leave its tag out"
     try:
-        return yaml.SafeLoader("").construct_object(node)
-    except (yaml.YAMLError, ValueError) as error:
-        located.problems.append(Problem(_marked(name, node.start_mark), f"cannot be read: {error}"))
-        return None
+        value = yaml.SafeLoader("").construct_object(node)
+    except (ValueError, LookupError):
+        return None, f"{shown} cannot be read as {kind}: quote it for a text, or leave its tag out"
+    if repr(value) == "-0.0":
+        return None, f"{shown} equals 0 and would give another key: write 0"
+    if isinstance(value, str) and not _is_text(value):
+        return None, f"{shown} holds half a character: write the character itself"
+    return value, None
+
+
+def _is_text(text: str) -> bool:
+    """Tell whether ``text`` is Unicode: escapes can write half of a surrogate pair, which is no character."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _kind(node: yaml.Node) -> str:
+    return str(node.tag).removeprefix("tag:yaml.org,2002:")
 
 
 def _ambiguity(node: yaml.ScalarNode) -> str | None:
-    text = node.value
+    text, kind = node.value, _kind(node)
     if node.style is not None:
         return None
-    if _SCIENTIFIC.fullmatch(text) and node.tag.endswith(":str"):
-        readings = f"{text!r} is a text in YAML 1.1 and a number in YAML 1.2"
-        return f"{readings}: write {_with_point(text)}, or quote it for a text"
     if text.lower() in _YAML_1_1_WORDS:
         return f"{text!r} is true or false in YAML 1.1 and a text in YAML 1.2: write true or false, or quote it"
-    if _OCTAL.fullmatch(text) or _SEXAGESIMAL.fullmatch(text):
+    other = _OCTAL_OR_BINARY.fullmatch(text) or _SEXAGESIMAL.fullmatch(text)
+    if other or (kind in ("int", "float") and "_" in text):
         return f"{text!r} is read as another number in YAML 1.1: write the number plainly, or quote it for a text"
-    if node.tag.endswith(":timestamp"):
+    if kind == "str" and _DECIMAL.fullmatch(text):
+        readings = f"{text!r} is a text in YAML 1.1 and a number in YAML 1.2"
+        return f"{readings}: write {_with_point(text)}, or quote it for a text"
+    if kind == "timestamp":
         return f"{text!r} is a date in YAML 1.1: quote it"
     return None
 
 
 def _with_point(text: str) -> str:
-    mantissa, exponent = re.split("[eE]", text)
+    """Return the number ``text`` as both versions of YAML read it: with digits before the point, signed exponent."""
+    mantissa, _, exponent = text.lower().partition("e")
+    mantissa = re.sub(r"(?<![0-9])\.", "0.", mantissa)
+    if not exponent:
+        return mantissa
     sign = "" if exponent[0] in "+-" else "+"
     return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{sign}{exponent}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ def run(plugin: EvaluationProtocol, sources: Sources, context: StageContext) -> 
     """Evaluate and write ``evaluation.json`` and ``scores/NAME.npy``.
 
     Raises:
-        FaceassayError: when the metrics are not the ones that the protocol announced.
+        FaceassayError: when the metrics are not the ones that the protocol announced, or one is no finite number.
     """
     evaluation = plugin.evaluate(sources.open("data"), sources.features)
     if tuple(evaluation.metrics) != plugin.metric_ids():
@@ -24,6 +25,9 @@ def run(plugin: EvaluationProtocol, sources: Sources, context: StageContext) -> 
         raise FaceassayError(
             f"protocol {plugin.name!r} announced {announced} but computed {', '.join(evaluation.metrics)}"
         )
+    undefined = [name for name, value in evaluation.metrics.items() if not math.isfinite(value)]
+    if undefined:
+        raise FaceassayError(f"protocol {plugin.name!r} computed no finite number for {', '.join(undefined)}")
     curves = {
         name: {**asdict(curve), "x": curve.x.tolist(), "y": curve.y.tolist()}
         for name, curve in evaluation.curves.items()

@@ -22,7 +22,7 @@ def run(plugin: Augmentation, sources: Sources, context: StageContext) -> None:
     blocks = [block_path(context.scratch, index) for index in range(plan.blocks)]
     assemble(blocks, context.folder, plan.identities)
     for block in blocks:
-        context.count_evaluations(json.loads(_facts(block).read_text())["evaluations"])
+        context.count_evaluations(_evaluations_of(block) or 0)
     context.progress(total, total)
 
 
@@ -39,7 +39,7 @@ def block_path(scratch: Path, index: int) -> Path:
 def missing_blocks(stored: StoredPlan, scratch: Path) -> list[int]:
     """Return the numbers of the blocks that are still to be rendered."""
     paths = {index: block_path(scratch, index) for index in range(stored.plan.blocks)}
-    return [index for index, path in paths.items() if not (_facts(path).exists() and block_is_complete(path))]
+    return [index for index, path in paths.items() if _evaluations_of(path) is None or not block_is_complete(path)]
 
 
 def render_block(plugin: Augmentation, sources: Sources, stored: StoredPlan, index: int, scratch: Path) -> None:
@@ -66,6 +66,14 @@ def _evaluations(sources: Sources) -> int:
 
 def _facts(path: Path) -> Path:
     return path.with_suffix(".json")
+
+
+def _evaluations_of(path: Path) -> int | None:
+    """Return the network evaluations that a block took, None where that was not written to the end."""
+    try:
+        return int(json.loads(_facts(path).read_text())["evaluations"])
+    except (OSError, ValueError):
+        return None
 
 
 def _check_images(plugin: Augmentation, images: ImageBatch, rows: int, size: int) -> None:

@@ -43,4 +43,5 @@ class Blend(PairAugmentation):
 
 
 def _members(data: FaceDataset) -> list[IntArray]:
-    return [np.flatnonzero(data.labels == label) for label in range(len(data.identities))]
+    ends = np.cumsum(np.bincount(data.labels, minlength=len(data.identities)))
+    return np.split(np.argsort(data.labels, kind="stable"), ends[:-1])

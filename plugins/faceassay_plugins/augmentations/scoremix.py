@@ -31,8 +31,8 @@ class ScoreMix(DenoisingAugmentation, PairAugmentation):
         return 1 - self.mixing, self.mixing
 
     def branches(self) -> int:
-        """Return 2: both classes at every noise level."""
-        return 2
+        """Return 2: both classes at every noise level, unless one has no weight."""
+        return sum(weight != 0 for weight in self.pair_weights())
 
     def denoiser(self, sources: Sources, block: PlanBlock) -> Denoiser:
         """Return the guided mix; main model and guide are mixed alike, under the same two conditions."""

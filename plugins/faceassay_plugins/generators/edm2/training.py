@@ -27,9 +27,9 @@ from faceassay_plugins.generators.edm2.plugin import Edm2
 
 BETAS = (0.9, 0.99)
 """Of Adam (EDM2)."""
-HISTORY_ROWS = 32
+HISTORY_ROWS = 16
 """Rows of the history of a training that is long enough."""
-MEASURED_IMAGES = 256
+MEASURED_IMAGES = 128
 """At most so many images of a set measure its error in the history."""
 
 

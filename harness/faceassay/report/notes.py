@@ -1,0 +1,124 @@
+"""Own what a reader of the table must know: populations, methods, benchmarks, data, settings, and what is missing."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from faceassay.contracts import Plugin
+from faceassay.report.words import counted, fact, joined
+from faceassay.results import Results
+from faceassay.spec.reader import Benchmark
+from faceassay.table import Table
+
+POPULATION = "population"
+"""The note of an evaluation that says what its number is of; it becomes a sentence of its own."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Hold notes under a heading: (what it is about, text); a sentence that stands for itself is about nothing."""
+
+    heading: str
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Hold what has no number and how to get it.
+
+    Attributes:
+        headline: how much is missing.
+        command: runs what is missing.
+        reasons: (methods concerned, reason), each reason once.
+    """
+
+    headline: str
+    command: str
+    reasons: tuple[tuple[str, str], ...]
+
+
+def sections(results: Results, table: Table) -> list[Section]:
+    """Return the notes under the table, without the sections that have nothing to say."""
+    notes = [(method.name, method.entry.note) for method in results.matrix.methods if method.entry.note]
+    said = [
+        Section("How to read it", tuple(("", line) for line in _reading(results, table))),
+        Section("Methods", tuple(notes)),
+        Section("Benchmarks", tuple((b.name, _benchmark(results, b)) for b in results.matrix.benchmarks)),
+        Section("Data and settings", (*_data(results), *_settings(results))),
+    ]
+    return [section for section in said if section.items]
+
+
+def missing(results: Results) -> Missing | None:
+    """Return what has no number, None when nothing is missing."""
+    failures, lost = results.failures(), results.lost_qualities
+    if not failures and not lost:
+        return None
+    methods: dict[str, list[str]] = {}
+    for result in failures:
+        methods.setdefault(result.failure or "", []).append(result.cell.method)
+    reasons = [(joined(names), reason) for reason, names in methods.items()]
+    reasons += [("image quality", reason) for reason in lost]
+    number = f"{len(failures)} of {counted(len(results.cells), 'cell')}"
+    headline = f"{number} {'has' if len(failures) == 1 else 'have'} no number"
+    return Missing(headline if failures else "Image qualities are missing", rerun_command(results), tuple(reasons))
+
+
+def rerun_command(results: Results) -> str:
+    """Return the command that runs what is missing."""
+    profile = f" --profile {shlex.quote(results.matrix.profile)}" if results.matrix.profile else ""
+    return f"faceassay run {shlex.quote(str(results.matrix.path))}{profile}"
+
+
+def _reading(results: Results, table: Table) -> Iterator[str]:
+    yield "Metrics are in percent. " + _spread(results, len(table.seeds))
+    yield "No winner is marked."
+    aux = "Aux: auxiliary models or data; " if any(method.entry.aux for method in results.matrix.methods) else ""
+    yield f"{aux}n_s, n_r: synthetic and real training images; Updates: optimizer steps of the recognizer."
+    yield from results.matrix.spec.notes
+
+
+def _spread(results: Results, seeds: int) -> str:
+    if seeds < 2:
+        return "One seed: no spread can be given."
+    given = ", conditional on one generator" if results.matrix.generator is not None else ""
+    return (
+        f"± is the sample standard deviation over {seeds} seeds of recognizer and synthesis{given}; "
+        "it says nothing about other people or pairs."
+    )
+
+
+def _benchmark(results: Results, benchmark: Benchmark) -> str:
+    facts = _shared_notes(results, benchmark.name)
+    population = facts.pop(POPULATION, None)
+    counts = ", ".join(f"{name.replace('_', ' ')} {fact(value)}" for name, value in facts.items())
+    lines = [f"{benchmark.protocol.name} on data '{benchmark.data}'" + (f": {counts}" if counts else "")]
+    return ". ".join([*lines, f"Population: {population}"] if population else lines)
+
+
+def _shared_notes(results: Results, benchmark: str) -> dict[str, str | int | float]:
+    """Return the notes on which all cells of a benchmark agree; what differs is no fact about the benchmark."""
+    noted = [dict(r.notes) for r in results.cells if r.cell.benchmark == benchmark and r.failure is None]
+    first = noted[0] if noted else {}
+    return {name: value for name, value in first.items() if all(other.get(name) == value for other in noted)}
+
+
+def _data(results: Results) -> Iterator[tuple[str, str]]:
+    for name, source in results.graph.data.items():
+        counts = f"{counted(source.images, 'image')} of {len(source.people):,} people, {source.image_size} px"
+        role = " (training)" if name == results.matrix.spec.train else ""
+        yield f"data '{name}'", f"{source.plugin.name}, {counts}{role}, sha256 {source.fingerprint[:16]}"
+
+
+def _settings(results: Results) -> Iterator[tuple[str, str]]:
+    spec = results.matrix.spec
+    yield "recognizer", _versioned(results.matrix.recognizer)
+    if results.matrix.generator is not None:
+        yield "generator", f"{_versioned(results.matrix.generator)}, seed {spec.generator_seed}"
+    yield "seeds", f"{', '.join(map(str, spec.seeds))} (base seed {spec.base_seed})"
+
+
+def _versioned(plugin: Plugin) -> str:
+    return f"{plugin.name}, version {plugin.version}"

@@ -1,0 +1,158 @@
+"""What a store says of a matrix: numbers, failures, qualities, costs."""
+
+import json
+
+import pytest
+
+from faceassay.contracts import StoreError
+from faceassay.results import NOT_RUN
+from faceassay.store import Store
+from finished_matrix import COLUMNS, METHODS, SEEDS, break_stage, finished_matrix, forget
+
+LOST = "evaluation pairs of Blend + real, seed 7"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    return finished_matrix(tmp_path_factory)
+
+
+@pytest.fixture
+def store(finished, tmp_path):
+    return finished.copy_of_store(tmp_path / "store")
+
+
+def documents(store):
+    """Return every stored evaluation by the digest of its key, read without the code under test."""
+    paths = store.glob("artifacts/evaluation/*/evaluation.json")
+    return {path.parent.name: json.loads(path.read_text()) for path in paths}
+
+
+def test_there_is_one_cell_for_each_method_benchmark_and_seed(finished):
+    cells = [(r.cell.method, r.cell.benchmark, r.cell.seed) for r in finished.results().cells]
+    expected = {(m, b, s) for m in METHODS for b in ("pairs", "lowres") for s in SEEDS}
+    assert len(cells) == len(expected)
+    assert set(cells) == expected
+
+
+def test_cells_hold_the_stored_metrics_exactly(finished):
+    stored = documents(finished.store)
+    for result in finished.results().cells:
+        assert result.metrics == stored[result.cell.evaluation.digest]["metrics"]
+        assert result.failure is None
+
+
+def test_cells_hold_the_stored_notes(finished):
+    assert finished.results().cell("Real", "lowres", 0).notes["probe_size"] == 6
+
+
+def test_columns_are_the_announced_metrics_of_each_benchmark_in_order(finished):
+    assert tuple(finished.results().columns()) == COLUMNS
+
+
+def test_a_finished_matrix_has_no_failures(finished):
+    assert finished.results().failures() == []
+
+
+def test_an_empty_store_has_cells_that_are_not_run(finished, tmp_path):
+    results = finished.results(tmp_path / "empty")
+    assert {(r.failure, len(r.metrics)) for r in results.cells} == {(NOT_RUN, 0)}
+
+
+def test_a_failed_evaluation_fails_its_cell_with_the_reason_and_no_other(finished, store):
+    break_stage(finished.stage(LOST), store, "out of luck")
+    failures = finished.results(store).failures()
+    assert [(r.cell.method, r.cell.benchmark, r.cell.seed) for r in failures] == [("Blend + real", "pairs", 7)]
+    assert failures[0].failure == f"failed: {LOST}: out of luck"
+
+
+def test_a_failed_recognizer_fails_every_cell_that_needs_it(finished, store):
+    for title in (LOST, LOST.replace("pairs", "lowres")):
+        forget(finished.stage(title), store)
+    break_stage(finished.stage("recognizer Blend + real, seed 7"), store, "diverged")
+    failures = finished.results(store).failures()
+    assert {(r.cell.method, r.cell.benchmark, r.cell.seed) for r in failures} == {
+        ("Blend + real", "pairs", 7),
+        ("Blend + real", "lowres", 7),
+    }
+    assert {r.failure for r in failures} == {"failed: recognizer Blend + real, seed 7: diverged"}
+
+
+def test_a_failure_that_was_made_good_is_not_reported(finished, store):
+    Store.open(store).fail(finished.stage("recognizer Real, seed 0").digest, {"reason": "an old story"})
+    forget(finished.stage("evaluation pairs of Real, seed 0"), store)
+    assert [r.failure for r in finished.results(store).failures()] == [NOT_RUN]
+
+
+def test_an_evaluation_made_from_other_features_counts_as_not_run(finished, store):
+    make_stale(finished.stage(LOST), store)
+    results = finished.results(store)
+    assert [r.failure for r in results.failures()] == [NOT_RUN]
+    assert results.evaluation(results.failures()[0].cell) is None
+
+
+def make_stale(stage, store):
+    """Rewrite the record as if the inputs had held other bytes."""
+    path = Store.open(store).folder(stage.kind, stage.digest) / "record.json"
+    record = json.loads(path.read_text())
+    for source in record["inputs"].values():
+        source["content"] = "0" * 64
+    path.write_text(json.dumps(record))
+
+
+def test_a_damaged_evaluation_is_an_error_that_names_the_file(finished, store):
+    stage = finished.stage(LOST)
+    (Store.open(store).folder(stage.kind, stage.digest) / "evaluation.json").write_text("{}")
+    with pytest.raises(StoreError, match=r"evaluation\.json is not what was written"):
+        finished.results(store)
+
+
+def test_quality_is_what_the_store_holds(finished):
+    results = finished.results()
+    stage = finished.stage("image quality of blend, seed 7")
+    stored = json.loads((finished.store / "artifacts/quality" / stage.digest / "quality.json").read_text())
+    assert results.quality(results.graph.rows["Blend, alone"], 7) == stored
+
+
+def test_a_real_only_method_has_no_quality_and_no_synthetic_images(finished):
+    results = finished.results()
+    row = results.graph.rows["Real"]
+    assert (results.quality(row, 0), results.synthetic_images(row, 0)) == (None, None)
+
+
+def test_synthetic_images_are_those_planned(finished):
+    results = finished.results()
+    images = results.synthetic_images(results.graph.rows["Blend + real"], 0)
+    assert (len(images), len(images.identities), images.image_size) == (15, 3, 16)
+
+
+def test_stale_images_and_qualities_are_not_shown(finished, store):
+    for title in ("synthesis blend, seed 0", "image quality of blend, seed 0"):
+        make_stale(finished.stage(title), store)
+    results = finished.results(store)
+    row = results.graph.rows["Blend + real"]
+    assert (results.quality(row, 0), results.synthetic_images(row, 0)) == (None, None)
+
+
+def test_a_failed_quality_is_lost_with_its_reason_and_fails_no_cell(finished, store):
+    break_stage(finished.stage("image quality of blend, seed 7"), store, "no detector")
+    results = finished.results(store)
+    assert results.lost_qualities == ["failed: image quality of blend, seed 7: no detector"]
+    assert results.failures() == []
+
+
+def test_a_quality_that_was_not_run_is_not_lost(finished, tmp_path):
+    assert finished.results(tmp_path / "empty").lost_qualities == []
+
+
+def test_costs_are_of_every_finished_stage_once(finished, store):
+    forget(finished.stage(LOST), store)
+    titles = [stage.title for stage, _ in finished.results(store).costs()]
+    assert sorted([*titles, LOST]) == sorted(stage.title for stage in finished.graph.stages.values())
+
+
+def test_evaluations_come_with_their_scores_and_curves(finished):
+    results = finished.results()
+    evaluation = results.evaluation(results.cell("Real", "lowres", 0).cell)
+    assert set(evaluation.curves) == {"cmc"}
+    assert evaluation.metrics["rank:1/cosine/flip-sum"] == (evaluation.scores["rank"] == 1).mean()

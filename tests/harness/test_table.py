@@ -1,0 +1,154 @@
+"""The comparison table, and the CSV that holds it to the last digit."""
+
+import csv
+import io
+import json
+import statistics
+
+import pytest
+
+from faceassay.report.text import table_csv
+from faceassay.table import FACT_COLUMNS, build
+from finished_matrix import COLUMNS, METHODS, SEEDS, break_stage, command, finished_matrix, forget
+
+LOST = "evaluation pairs of Blend + real, seed 7"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    return finished_matrix(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def parsed(finished):
+    return parse((finished.out / "table.csv").read_text())
+
+
+@pytest.fixture
+def store(finished, tmp_path):
+    return finished.copy_of_store(tmp_path / "store")
+
+
+def parse(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def stored_value(finished, method, benchmark, metric, seed):
+    """Read a metric from the file in the store."""
+    digest = finished.stage(f"evaluation {benchmark} of {method}, seed {seed}").digest
+    path = finished.store / "artifacts" / "evaluation" / digest / "evaluation.json"
+    return json.loads(path.read_text())["metrics"][metric]
+
+
+def every_cell(rows):
+    return [(row, method, column) for row, method in zip(rows, METHODS, strict=True) for column in COLUMNS]
+
+
+def test_facts_are_those_of_the_matrix(finished):
+    assert FACT_COLUMNS == ("Method", "Group", "Aux", "n_s", "n_r", "Updates")
+    assert [row.facts for row in build(finished.results()).rows] == [
+        ("Real", "FR_real", "", 0, 24, 3),
+        ("Blend + real", "FR_mix", "none | <u>at all</u>", 15, 24, 3),
+        ("Blend, alone", "FR_syn", "", 15, 0, 3),
+    ]
+
+
+def test_each_cell_holds_the_value_of_each_seed(finished):
+    table = build(finished.results())
+    for row, method in zip(table.rows, METHODS, strict=True):
+        for cell, (benchmark, metric) in zip(row.cells, COLUMNS, strict=True):
+            assert cell.values == tuple(stored_value(finished, method, benchmark, metric, s) for s in SEEDS)
+
+
+def test_csv_columns_are_named_as_designed(parsed):
+    metrics = []
+    for benchmark, metric in COLUMNS:
+        name = f"{benchmark}/{metric}"
+        metrics += [f"{name} mean", f"{name} sd over seeds", f"{name} seed=0", f"{name} seed=7"]
+    assert list(parsed[0]) == ["Method", "Group", "Aux", "n_s", "n_r", "Updates", *metrics, "failure"]
+
+
+def test_csv_has_one_row_for_each_method_in_the_order_of_the_matrix(parsed):
+    assert tuple(row["Method"] for row in parsed) == METHODS
+
+
+def test_csv_gives_the_stored_values_back_exactly(finished, parsed):
+    for row, method, (benchmark, metric) in every_cell(parsed):
+        for seed in SEEDS:
+            read = float(row[f"{benchmark}/{metric} seed={seed}"])
+            assert read == stored_value(finished, method, benchmark, metric, seed)
+
+
+def test_csv_means_and_deviations_are_those_of_the_stored_evaluations(finished, parsed):
+    for row, method, (benchmark, metric) in every_cell(parsed):
+        values = [stored_value(finished, method, benchmark, metric, seed) for seed in SEEDS]
+        assert float(row[f"{benchmark}/{metric} mean"]) == pytest.approx(statistics.mean(values), rel=1e-15)
+        assert float(row[f"{benchmark}/{metric} sd over seeds"]) == pytest.approx(statistics.stdev(values), rel=1e-14)
+
+
+def test_csv_numbers_have_all_their_digits(finished, parsed):
+    values = [cell.summary for row in build(finished.results()).rows for cell in row.cells]
+    written = [row[f"{b}/{m} {what}"] for row in parsed for b, m in COLUMNS for what in ("mean", "sd over seeds")]
+    assert written == [repr(value) for summary in values for value in (summary.mean, summary.sd)]
+
+
+def test_no_number_mixes_metrics(parsed):
+    """Apart from the facts and the reason, every column names exactly one metric of one benchmark."""
+    others = [name for name in parsed[0] if name not in (*FACT_COLUMNS, "failure")]
+    owners = [[c for c in COLUMNS if name.startswith("/".join(c) + " ")] for name in others]
+    assert {len(found) for found in owners} == {1}
+
+
+def test_csv_holds_nothing_that_differs_between_two_runs(finished, tmp_path):
+    words = ("--store", tmp_path / "store", "--out", tmp_path / "out", "--no-mlflow", "--quiet")
+    assert command("run", finished.matrix, *words).exit_code == 0
+    assert (tmp_path / "out" / "table.csv").read_bytes() == (finished.out / "table.csv").read_bytes()
+
+
+def test_a_report_from_the_store_alone_equals_that_of_the_run(finished, tmp_path):
+    names = ("table.csv", "table.md", "cost.csv", "table.html")
+    made = command("report", finished.matrix, "--store", finished.store, "--out", tmp_path)
+    assert (made.exit_code, made.output.splitlines()) == (0, [str(tmp_path / name) for name in names])
+    assert [(tmp_path / name).read_bytes() for name in names] == [(finished.out / name).read_bytes() for name in names]
+
+
+def test_a_failed_seed_leaves_the_mean_of_the_others_without_a_spread(finished, store):
+    break_stage(finished.stage(LOST), store, "out of luck")
+    cell = build(finished.results(store)).rows[1].cells[0]
+    kept = stored_value(finished, "Blend + real", *COLUMNS[0], 0)
+    assert cell.values == (kept, None)
+    assert (cell.summary.mean, cell.summary.sd, cell.summary.n) == (kept, None, 1)
+    assert cell.failure == f"failed: {LOST}: out of luck"
+
+
+def test_a_failed_seed_leaves_the_rest_of_the_csv_as_it_was(finished, store, parsed):
+    break_stage(finished.stage(LOST), store, "out of luck")
+    rows = parse(table_csv(build(finished.results(store))))
+    changed = {name for name in rows[1] if rows[1][name] != parsed[1][name]} - {"failure"}
+    assert changed == {f"{b}/{m} {w}" for b, m in COLUMNS[:3] for w in ("mean", "sd over seeds", "seed=7")}
+    assert (rows[0], rows[2]) == (parsed[0], parsed[2])
+
+
+def test_a_failed_row_has_its_reason_in_the_csv_and_no_numbers(finished, store):
+    for seed in SEEDS:
+        break_stage(finished.stage(f"evaluation pairs of Real, seed {seed}"), store, f"reason {seed}")
+    row = parse(table_csv(build(finished.results(store))))[0]
+    assert row["failure"] == "failed: evaluation pairs of Real, seed 0: reason 0"
+    assert {row[name] for name in row if name.startswith("pairs/")} == {""}
+    assert "" not in {row[name] for name in row if name.startswith("lowres/")}
+
+
+def test_a_table_of_an_empty_store_says_not_run(finished, tmp_path):
+    table = build(finished.results(tmp_path / "empty"))
+    assert {(cell.summary, cell.failure) for row in table.rows for cell in row.cells} == {(None, "not run")}
+
+
+def test_facts_do_not_depend_on_what_has_run(finished, tmp_path):
+    empty, full = build(finished.results(tmp_path / "empty")), build(finished.results())
+    assert [row.facts for row in empty.rows] == [row.facts for row in full.rows]
+
+
+def test_a_metric_that_only_one_seed_has_counts_one(finished, store):
+    forget(finished.stage("evaluation lowres of Real, seed 0"), store)
+    cell = build(finished.results(store)).rows[0].cells[4]
+    assert (cell.summary.n, cell.values[0], cell.failure) == (1, None, "not run")

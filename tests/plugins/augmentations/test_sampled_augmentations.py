@@ -1,0 +1,280 @@
+"""Repro, AugGen and ScoreMix on a generator whose classes are Gaussians, so that every image has a closed form.
+
+Under class k the pixels are N(mean_k, variance_k). The sampler takes standard noise z to m + sd z (up to its own error
+at the number of steps used here), with the m and sd that the method's mixing yields.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from faceassay.contracts import LabelMix
+from faceassay.sampling import CountedNetwork, NetworkDenoiser
+from faceassay.seeds import noise_keys, row_noise
+from faceassay_plugins.augmentations.auggen import AugGen
+from faceassay_plugins.augmentations.repro import Repro
+from faceassay_plugins.augmentations.scoremix import ScoreMix
+from fakes import sources, stage_context, toy_faces
+
+SIZE = 8
+MEANS = np.array([0.3, -0.4, 0.1, 0.6])
+EQUAL = np.full(4, 0.0225)
+UNEQUAL = np.array([0.04, 0.0025, 0.0225, 0.09])
+HIGH = 80.0
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class GaussianGenerator:
+    """A fitted generator of Gaussian classes; a mix of labels mixes means and variances. Records what it is asked."""
+
+    image_size = SIZE
+    identities = ("s1", "s2", "s3", "s4")
+    device = "cpu"
+
+    def __init__(self, variances=EQUAL, guide_shift=0.0, has_guide=True):
+        self.variances = variances
+        self.has_guide = has_guide
+        self.asked = []
+        self.networks = {"main": CountedNetwork(denoise_with(0.0)), "guide": CountedNetwork(denoise_with(guide_shift))}
+
+    @property
+    def evaluations(self):
+        return sum(network.evaluations for network in self.networks.values())
+
+    def denoiser(self, condition, *, role="main"):
+        if role == "guide" and not self.has_guide:
+            raise LookupError("this generator has no guide")
+        self.asked.append((role, condition))
+        mixed = [(values[condition.indices] * condition.weights).sum(1) for values in (MEANS, self.variances)]
+        return NetworkDenoiser(self.networks[role], torch.from_numpy(np.stack(mixed, 1)))
+
+    def condition_vectors(self):
+        return None
+
+
+def denoise_with(shift):
+    def network(x, sigma, condition):
+        mean, variance = (condition[:, k].view(-1, 1, 1, 1).to(x.dtype) for k in (0, 1))
+        noise = sigma.view(-1, 1, 1, 1) ** 2
+        return (variance * x + noise * (mean + shift)) / (variance + noise)
+
+    return network
+
+
+@pytest.fixture
+def real():
+    return toy_faces(identities=4, per_identity=3, size=SIZE)
+
+
+def rendered(plugin, real, generator, folder, index=0):
+    """Return a block, its noise and its images."""
+    opened = sources(real=real, generator=generator)
+    block = plugin.plan(opened, stage_context(folder)).block(index)
+    noise = row_noise(noise_keys(5, block.start, len(block)), SIZE)
+    return block, noise, plugin.render(opened, block, noise)
+
+
+def pixels(mean, sd, noise):
+    """Return the images of mean + sd z as float grey levels: the formula of EDM2 before it truncates."""
+    x = mean[:, None, None, None] + sd[:, None, None, None] * noise
+    return np.clip(x * 127.5 + 128, 0, 255).transpose(0, 2, 3, 1)
+
+
+def assert_images(images, mean, sd, noise, off=1.0):
+    """Compare with the closed form; ``off`` grey levels are the sampler's own error, and truncation takes one more."""
+    assert images.dtype == np.uint8
+    difference = pixels(mean, sd, noise) - images
+    assert difference.min() >= -off
+    assert difference.max() < 1 + off
+
+
+FINE = {"pairs": 3, "images_per_pair": 2, "block_size": 4, "steps": 256, "guidance": 1}
+
+
+# --- AugGen
+
+
+def test_auggen_asks_for_the_mixed_condition(real, tmp_path):
+    generator = GaussianGenerator()
+    block, _, _ = rendered(AugGen(**{**FINE, "steps": 2, "alpha": 0.8, "beta": 0.3}), real, generator, tmp_path)
+    [(role, condition)] = generator.asked
+    assert role == "main"
+    assert isinstance(condition, LabelMix)
+    assert np.array_equal(condition.indices, block.sources)
+    assert condition.weights.tolist() == [[0.8, 0.3]] * 4
+
+
+def test_auggen_gives_the_guide_the_same_condition(real, tmp_path):
+    generator = GaussianGenerator()
+    rendered(AugGen(**{**FINE, "steps": 2, "guidance": 1.3}), real, generator, tmp_path)
+    (first, main), (second, guide) = generator.asked
+    assert (first, second) == ("main", "guide")
+    assert np.array_equal(main.indices, guide.indices)
+    assert np.array_equal(main.weights, guide.weights)
+
+
+def test_auggen_images_have_the_closed_form_of_the_mixed_condition(real, tmp_path):
+    block, noise, images = rendered(AugGen(**FINE), real, GaussianGenerator(UNEQUAL), tmp_path)
+    mean, variance = (0.7 * values[block.sources].sum(1) for values in (MEANS, UNEQUAL))
+    assert_images(images, mean, np.sqrt(variance), noise)
+
+
+def test_auggen_images_with_guidance_are_extrapolated_from_the_guide(real, tmp_path):
+    # Equal variances: the guided mean is m_guide + w (m_main - m_guide), the spread stays.
+    generator = GaussianGenerator(EQUAL, guide_shift=-0.1)
+    block, noise, images = rendered(AugGen(**{**FINE, "guidance": 2.0}), real, generator, tmp_path)
+    mean = 0.7 * MEANS[block.sources].sum(1)
+    assert_images(images, mean - 0.1 + 2.0 * 0.1, np.sqrt(1.4 * EQUAL[:4]), noise)
+
+
+# --- ScoreMix
+
+
+def test_scoremix_asks_for_each_class_of_the_pair(real, tmp_path):
+    generator = GaussianGenerator()
+    block, _, _ = rendered(ScoreMix(**{**FINE, "steps": 2}), real, generator, tmp_path)
+    assert [role for role, _ in generator.asked] == ["main", "main"]
+    for place, (_, condition) in enumerate(generator.asked):
+        assert np.array_equal(condition.indices[:, 0], block.sources[:, place])
+        assert condition.weights.tolist() == [[1.0]] * 4
+
+
+def test_scoremix_gives_the_guide_the_same_two_conditions(real, tmp_path):
+    generator = GaussianGenerator()
+    block, _, _ = rendered(ScoreMix(**{**FINE, "steps": 2, "guidance": 1.3}), real, generator, tmp_path)
+    asked = [(role, tuple(condition.indices[:, 0])) for role, condition in generator.asked]
+    conditions = [tuple(block.sources[:, place]) for place in (0, 1)]
+    assert asked == [(role, condition) for role in ("main", "guide") for condition in conditions]
+
+
+@pytest.mark.parametrize("mixing", [0.5, 0.25, -0.5])
+def test_scoremix_ends_at_the_weighted_mean_of_equally_spread_classes(mixing, real, tmp_path):
+    block, noise, images = rendered(ScoreMix(**FINE, mixing=mixing), real, GaussianGenerator(EQUAL), tmp_path)
+    mean = MEANS[block.sources] @ np.array([1 - mixing, mixing])
+    start_is_off = 1 - np.sqrt(EQUAL[0] / (EQUAL[0] + HIGH**2))  # the start has mean 0
+    assert_images(images, mean * start_is_off, np.sqrt(EQUAL), noise)
+
+
+@pytest.mark.parametrize("mixing", [0.5, 0.25])
+def test_scoremix_ends_at_the_geometric_mean_of_the_spreads(mixing, real, tmp_path):
+    generator = GaussianGenerator(UNEQUAL)
+    plugin = ScoreMix(**FINE, mixing=mixing)
+    block, noise, images = rendered(plugin, real, generator, tmp_path)
+    spreads = np.sqrt(UNEQUAL)[block.sources]
+    wanted = spreads[:, 0] ** (1 - mixing) * spreads[:, 1] ** mixing
+    for row, z, sd in zip(images, noise, wanted, strict=True):
+        inside = (row > 0) & (row < 255)
+        values, at = row.astype(float)[inside] / 127.5, z.transpose(1, 2, 0)[inside]
+        # A grey level is 1/127.5; truncation spreads the slope by 1 / (127.5 sqrt(12 n)), some 0.0002.
+        assert np.polyfit(at, values, 1)[0] == pytest.approx(sd, rel=0.01, abs=0.001)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 1.3])
+def test_both_spaces_of_scoremix_make_the_same_images(guidance, real, tmp_path):
+    parameters = {**FINE, "steps": 8, "guidance": guidance, "mixing": 0.3}
+    made = [rendered(ScoreMix(**parameters, space=space), real, GaussianGenerator(UNEQUAL), tmp_path / space)[2]
+            for space in ("score", "denoised")]  # fmt: skip
+    assert np.array_equal(*made)
+
+
+# --- Repro
+
+
+def test_repro_images_have_the_closed_form_of_their_class(real, tmp_path):
+    plugin = Repro(images_per_class=2, block_size=8, steps=256, guidance=1)
+    block, noise, images = rendered(plugin, real, GaussianGenerator(UNEQUAL), tmp_path)
+    classes = block.sources[:, 0]
+    assert classes.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert_images(images, MEANS[classes], np.sqrt(UNEQUAL)[classes], noise)
+
+
+def test_repro_lists_every_class_in_order(real, tmp_path):
+    plan = Repro(images_per_class=3, block_size=5).plan(sources(real=real), stage_context(tmp_path))
+    assert plan.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert plan.sources.tolist() == [[k] for k in plan.labels]
+    assert plan.weights.tolist() == [[1.0]] * 12
+    assert plan.block_size == 5
+
+
+def test_repro_lists_the_images_announced(real, tmp_path):
+    plugin = Repro(images_per_class=3)
+    assert len(plugin.plan(sources(real=real), stage_context(tmp_path))) == plugin.planned_images(4) == 12
+
+
+def test_repro_under_its_own_label_joins_the_real_people(real, tmp_path):
+    assert Repro(label="own").plan(sources(real=real), stage_context(tmp_path)).identities == real.identities
+
+
+def test_repro_under_new_labels_joins_nobody(real, tmp_path):
+    names = Repro(label="new").plan(sources(real=real), stage_context(tmp_path)).identities
+    assert names == ("synthetic:s1", "synthetic:s2", "synthetic:s3", "synthetic:s4")
+
+
+@pytest.mark.parametrize("guidance", [1.0, 1.3])
+def test_the_label_changes_no_image(guidance, real, tmp_path):
+    made = [rendered(Repro(images_per_class=1, steps=4, guidance=guidance, label=label), real, GaussianGenerator(),
+                     tmp_path / label)[2] for label in ("own", "new")]  # fmt: skip
+    assert np.array_equal(*made)
+
+
+# --- what all three share
+
+
+METHODS = {"auggen": AugGen, "scoremix": ScoreMix, "repro": Repro}
+
+
+def small(name, **parameters):
+    amount = {"images_per_class": 2} if name == "repro" else {"pairs": 4, "images_per_pair": 2}
+    return METHODS[name](**{**amount, "block_size": 4, "steps": 5, **parameters})
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_without_guidance_the_guide_is_not_even_asked_for(name, real, tmp_path):
+    generator = GaussianGenerator(has_guide=False)
+    rendered(small(name, guidance=1), real, generator, tmp_path)
+    assert generator.networks["guide"].evaluations == 0
+
+
+@pytest.mark.parametrize("guidance", [0, 1, 1.3])
+@pytest.mark.parametrize("name", METHODS)
+def test_as_many_evaluations_are_made_as_announced(name, guidance, real, tmp_path):
+    generator, plugin = GaussianGenerator(), small(name, guidance=guidance)
+    block, _, _ = rendered(plugin, real, generator, tmp_path)
+    assert generator.evaluations == len(block) * plugin.evaluations_per_image()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_noise_levels_reach_the_sampler(name, real, tmp_path):
+    seen = []
+    generator = GaussianGenerator()
+    network = generator.networks["main"].function
+    generator.networks["main"].function = lambda x, sigma, c: seen.append(sigma[0].item()) or network(x, sigma, c)
+    plugin = small(name, guidance=1, steps=3, sigma_min=1.0, sigma_max=4.0, rho=1.0)
+    rendered(plugin, real, generator, tmp_path)
+    assert seen == [4, 2.5, 2.5, 1, 1]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_noise_of_a_row_is_left_as_it_is(name, real, tmp_path):
+    _, noise, _ = rendered(small(name), real, GaussianGenerator(), tmp_path)
+    assert np.array_equal(noise, row_noise(noise_keys(5, 0, 4), SIZE))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_block_is_rendered_the_same_again(name, real, tmp_path):
+    made = [rendered(small(name), real, GaussianGenerator(), tmp_path, index=1)[2] for _ in range(2)]
+    assert np.array_equal(*made)
+    assert made[0].shape == (4, SIZE, SIZE, 3)
+
+
+def test_any_image_size_and_any_number_of_people_pass_the_check_of_repro():
+    assert Repro().check(image_size=32, identities=1) is None
