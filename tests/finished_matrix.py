@@ -1,4 +1,4 @@
-"""A small matrix that has run: real plugins on toy images in folders, two seeds, no generator; made once per process."""
+"""A small matrix that has run: real plugins on toy images in folders, two seeds, no generator; once per process."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def process(target, *arguments):
     return started
 
 
-def ended(started, seconds=120):
+def ended(started, seconds=300):
     """Wait for a process and return its exit code."""
     started.join(seconds)
     if started.is_alive():
@@ -145,13 +145,13 @@ def ended(started, seconds=120):
     return started.exitcode
 
 
-def wait_until(condition, seconds=60, what="it"):
+def wait_until(condition, seconds=300, what="it"):
     """Poll ``condition`` and return what it says once that is true."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds} s in vain for {what}")
-        time.sleep(0.01)
+        time.sleep(0.02)
     return result
 
 

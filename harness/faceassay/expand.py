@@ -107,6 +107,7 @@ class _Expansion:
         self.data = data
         self.real = data[matrix.spec.train]
         self.result = Graph(dict(data))
+        self.measured = {b.name: len(b.protocol.images(data[b.data].open())) for b in matrix.benchmarks}
 
     def graph(self) -> Graph:
         """Return the whole graph."""
@@ -196,8 +197,7 @@ class _Expansion:
 
     def _evaluation(self, method: Method, benchmark: Benchmark, recognizer: Stage, seed: int) -> Stage:
         data, what = self.data[benchmark.data], f"{benchmark.name} of {method.name}, seed {seed}"
-        protocol = benchmark.protocol
-        images = len(protocol.images(data.open()))
+        protocol, images = benchmark.protocol, self.measured[benchmark.name]
         inputs: dict[str, Stage | DataInput] = {"recognizer": recognizer, "data": data}
         features = self._stage("features", protocol, inputs, {}, f"features {what}", images, "images")
         inputs = {"features": features, "data": data}

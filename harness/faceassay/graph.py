@@ -61,7 +61,7 @@ class DataInput:
     @property
     def document(self) -> dict[str, Any]:
         """The part of a key that stands for this data."""
-        plugin = keys.plugin_document(self.plugin)
+        plugin = keys.plugin_document(self.plugin, plugin_digest(type(self.plugin)))
         return {"data": {"plugin": plugin, "identities": list(self.people), "fingerprint": self.fingerprint}}
 
 
@@ -104,7 +104,7 @@ class Stage:
         document: dict[str, Any] = {
             "schema": keys.SCHEMA,
             "kind": self.kind,
-            "plugin": keys.plugin_document(self.plugin),
+            "plugin": keys.plugin_document(self.plugin, plugin_digest(type(self.plugin))),
             "core": core_digest(self.kind),
             "inputs": {name: _input_document(source) for name, source in self.inputs.items()},
             "axes": dict(self.axes),
@@ -181,6 +181,12 @@ class Graph:
 def core_digest(kind: str) -> str:
     """Return the digest of the core code that a stage of ``kind`` reaches."""
     return source_digest(f"faceassay.stages.{kind}", packages=("faceassay",))
+
+
+@lru_cache
+def plugin_digest(cls: type[Plugin]) -> str:
+    """Return the digest of a plugin's code, taken once in a process: hundreds of stages ask for it."""
+    return keys.code_digest(cls)
 
 
 def stage_seed(base_seed: int, kind: str, axes: Mapping[str, int]) -> int:

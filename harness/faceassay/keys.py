@@ -53,8 +53,10 @@ class Key:
         return digest(self.document)
 
 
-def plugin_document(plugin: Plugin) -> dict[str, Any]:
+def plugin_document(plugin: Plugin, source: str | None = None) -> dict[str, Any]:
     """Return the part of a key that stands for a plugin: name, version, source digest and parameters.
+
+    ``source`` is the digest of its code where that is known already.
 
     Every data path among the parameters is replaced by the fingerprint of what it holds; a dataset's are left out,
     since the fingerprint of the opened dataset stands beside its document and says more.
@@ -68,8 +70,8 @@ def plugin_document(plugin: Plugin) -> dict[str, Any]:
             del parameters[name]
         else:
             parameters[name] = _fingerprints(held)
-    source = code_digest(type(plugin))
-    return {"name": plugin.name, "version": plugin.version, "source": source, "parameters": parameters}
+    code = source or code_digest(type(plugin))
+    return {"name": plugin.name, "version": plugin.version, "source": code, "parameters": parameters}
 
 
 def code_digest(cls: type[Plugin]) -> str:

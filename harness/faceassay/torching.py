@@ -15,10 +15,17 @@ from faceassay.contracts import FaceassayError
 _turn = threading.RLock()
 
 
+SETTINGS = {
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what deterministic cuBLAS asks for
+    "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait slow a shared machine down many times over
+}
+"""Environment set where the user has not; OpenMP reads its part when torch is first imported."""
+
+
 @contextmanager
 def torch_settings(threads: int) -> Iterator[None]:
     """Compute with ``threads`` CPU threads and deterministic algorithms inside the block."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for
+    _set_environment()
     import torch
 
     with _turn:
@@ -40,6 +47,7 @@ def require_device(name: str) -> None:
     """
     if name == "cpu":
         return
+    _set_environment()
     import torch
 
     try:
@@ -47,3 +55,8 @@ def require_device(name: str) -> None:
     except (AssertionError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise FaceassayError(f"device {name!r} cannot be used ({reason}): choose another with --device") from error
+
+
+def _set_environment() -> None:
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)

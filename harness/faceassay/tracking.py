@@ -5,11 +5,13 @@ This is the only module that imports mlflow, and only when something is logged.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, ClassVar
 
 from faceassay.contracts import FaceassayError, Observer, StageView, parameter
@@ -20,6 +22,8 @@ from faceassay.results import Results
 TABLE_RUN = "table"
 CELL_TAG = "faceassay.cell"
 CONTENT_TAG = "faceassay.content"
+REASON_CHARACTERS = 300
+"""Of what MLflow says when it fails; its messages go on with advice about itself."""
 TAG_CHARACTERS = 2000
 """Of a text that MLflow keeps as a tag; it would refuse a much longer one."""
 QUIET_SETTINGS = {
@@ -48,12 +52,12 @@ class MlflowWriter(Observer):
 
     def run_started(self, stages: Sequence[StageView], estimates: Mapping[str, float | None]) -> None:
         """Check before anything expensive that MLflow can be written."""
-        with self._naming_the_address():
+        with _without_chatter(), self._naming_the_address():
             self._client().search_experiments(max_results=1)
 
     def run_finished(self, results: Any, report: Sequence[Path]) -> None:
         """Bring MLflow up to the results of the matrix."""
-        with self._naming_the_address():
+        with _without_chatter(), self._naming_the_address():
             client = self._client()
             experiment = self._experiment(client, results)
             present = _present_runs(client, experiment)
@@ -67,7 +71,8 @@ class MlflowWriter(Observer):
         except FaceassayError:
             raise
         except Exception as error:  # whatever MLflow, its database or the network raises
-            said = f"MLflow at {self.address()} cannot be used ({type(error).__name__}: {' '.join(str(error).split())})"
+            reason = shorten(f"{type(error).__name__}: {error}", REASON_CHARACTERS, placeholder=" ...")
+            said = f"MLflow at {self.address()} cannot be used ({reason})"
             remedy = "set MLFLOW_TRACKING_URI to another address, or leave it out with --no-mlflow"
             raise FaceassayError(f"{said}: {remedy}") from error
 
@@ -93,6 +98,17 @@ class MlflowWriter(Observer):
 
     def _folder(self) -> Path:
         return Path.cwd() / ".faceassay"
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Keep what MLflow notes about its tables out of a display of progress; warnings still come through."""
+    before = logging.root.manager.disable
+    logging.disable(max(before, logging.INFO))
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _require_database(path: Path) -> None:
@@ -142,6 +158,7 @@ def _cell_entry(results: Results, method: str, seed: int) -> _Entry:
         params |= {f"{stage.kind}.{name}": str(value) for name, value in _parameters(stage).items()}
     data = {f"faceassay.data.{name}": source.fingerprint for name, source in results.graph.data.items()}
     keys = {f"faceassay.key.{stage.kind}": stage.digest for stage in stages}
+    keys |= {f"faceassay.key.evaluation.{r.cell.benchmark}": r.cell.evaluation.digest for r in cells}
     reasons = dict.fromkeys(r.failure for r in cells if r.failure)
     missing = {"faceassay.missing": "; ".join(map(str, reasons))[:TAG_CHARACTERS]} if reasons else {}
     tags = {"method": method, "seed": str(seed), **data, **keys, **missing}

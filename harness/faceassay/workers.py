@@ -38,8 +38,8 @@ def render_missing(stage: Stage, store: Store, resources: Resources, progress: C
     with ProcessPoolExecutor(
         min(resources.workers, len(missing)), multiprocessing.get_context("spawn"), _start_worker, arguments
     ) as pool:
-        futures = {pool.submit(_render, index): index for index in missing}
         try:
+            futures = {pool.submit(_render, index): index for index in missing}
             for future in as_completed(futures):
                 future.result()
                 done += len(stored.plan.block(futures[future]))

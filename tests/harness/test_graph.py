@@ -97,32 +97,42 @@ def write_people(folder, names, seed):
         Image.fromarray(image).save(path)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACEASSAY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="module")
-def pristine(tmp_path_factory):
+def folder(tmp_path_factory):
+    """Return the folder of the data that no test changes."""
     folder = tmp_path_factory.mktemp("data")
     write_people(folder / "train", ["ann", "bob", "cat"], seed=0)
     write_people(folder / "test", ["dan", "eve", "fay", "gus"], seed=1)
     return folder
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("FACEASSAY_CACHE", str(tmp_path / "cache"))
+@pytest.fixture(scope="module")
+def before(folder):
+    """Return the graph of the spec as it stands."""
+    return expanded(folder)
+
+
+@pytest.fixture
+def own(folder, tmp_path):
+    """Return a copy of the data for a test that changes them."""
+    return shutil.copytree(folder, tmp_path / "own")
+
+
+@pytest.fixture
+def forgetful():
+    """Forget digests of code, which are taken once in a process, before and after a test that changes them."""
     graphs.core_digest.cache_clear()
+    graphs.plugin_digest.cache_clear()
     yield
     graphs.core_digest.cache_clear()
-
-
-@pytest.fixture
-def folder(pristine, tmp_path):
-    """Return a folder of this test alone that holds the data."""
-    shutil.copytree(pristine, tmp_path / "here")
-    return tmp_path / "here"
-
-
-@pytest.fixture
-def before(folder):
-    return expanded(folder)
+    graphs.plugin_digest.cache_clear()
 
 
 def spec(**changes):
@@ -349,19 +359,19 @@ def repaint(path):
     Image.fromarray(pixels).save(path)
 
 
-def test_one_changed_pixel_of_a_training_image_changes_every_key(folder, before):
-    repaint(folder / "train" / "bob" / "5.png")
-    assert not set(expanded(folder).stages) & set(before.stages)
+def test_one_changed_pixel_of_a_training_image_changes_every_key(own, before):
+    repaint(own / "train" / "bob" / "5.png")
+    assert not set(expanded(own).stages) & set(before.stages)
 
 
-def test_one_changed_pixel_of_a_test_image_changes_what_is_measured_on_it(folder, before):
-    repaint(folder / "test" / "eve" / "5.png")
-    assert kinds_of(moved(before, expanded(folder))) == {"features", "evaluation"}
+def test_one_changed_pixel_of_a_test_image_changes_what_is_measured_on_it(own, before):
+    repaint(own / "test" / "eve" / "5.png")
+    assert kinds_of(moved(before, expanded(own))) == {"features", "evaluation"}
 
 
-def test_a_renamed_person_changes_every_key(folder, before):
-    (folder / "train" / "bob").rename(folder / "train" / "bill")
-    assert not set(expanded(folder).stages) & set(before.stages)
+def test_a_renamed_person_changes_every_key(own, before):
+    (own / "train" / "bob").rename(own / "train" / "bill")
+    assert not set(expanded(own).stages) & set(before.stages)
 
 
 def test_a_choice_of_people_changes_every_key(folder, before):
@@ -389,7 +399,7 @@ def test_a_new_version_of_a_plugin_changes_what_it_makes(cls, rows, folder, befo
         ("faceassay_plugins.recognizers.iresnet.plugin", ROWS),
     ],
 )
-def test_changed_code_of_a_plugin_changes_what_it_makes(module, rows, folder, before, monkeypatch):
+def test_changed_code_of_a_plugin_changes_what_it_makes(module, rows, folder, before, monkeypatch, forgetful):
     real = keys.source_digest
     monkeypatch.setattr(keys, "source_digest", lambda m, **k: "changed" if m == module else real(m, **k))
     assert {role[1] for role in moved(before, expanded(folder))} == rows
@@ -407,11 +417,12 @@ def test_changed_code_of_a_plugin_changes_what_it_makes(module, rows, folder, be
         ("evaluation", {"evaluation"}),
     ],
 )
-def test_changed_code_of_the_core_changes_its_kind_and_what_follows(kind, moving, folder, before, monkeypatch):
+def test_changed_code_of_the_core_changes_its_kind_and_what_follows(
+    kind, moving, folder, before, monkeypatch, forgetful
+):
     digest = graphs.source_digest
     stage = f"faceassay.stages.{kind}"
     monkeypatch.setattr(graphs, "source_digest", lambda m, **k: "changed" if m == stage else digest(m, **k))
-    graphs.core_digest.cache_clear()
     assert kinds_of(moved(before, expanded(folder))) == moving
 
 
@@ -579,10 +590,10 @@ def problems(folder, document):
     return str(error.value).splitlines()
 
 
-def test_people_who_are_tested_and_trained_on_are_refused(folder):
-    shutil.copytree(folder / "train" / "bob", folder / "test" / "bob")
-    shutil.rmtree(folder / "test" / "eve")
-    lines = problems(folder, SPEC)
+def test_people_who_are_tested_and_trained_on_are_refused(own):
+    shutil.copytree(own / "train" / "bob", own / "test" / "bob")
+    shutil.rmtree(own / "test" / "eve")
+    lines = problems(own, SPEC)
     assert len(lines) == 2
     assert all("tests 1 identities that are also trained on (bob)" in line for line in lines)
 
@@ -606,15 +617,16 @@ def test_everything_that_does_not_fit_is_said_at_once_and_where(folder):
     assert any("blend" in text for text in written[int(row) - 2 : int(row) + 1])
 
 
-def test_data_that_cannot_be_used_are_refused(folder):
-    (folder / "train" / "ann" / "0.png").write_bytes(b"no image")
-    assert "data 'train'" in problems(folder, SPEC)[0]
+def test_data_that_cannot_be_used_are_refused(own):
+    (own / "train" / "ann" / "0.png").write_bytes(b"no image")
+    assert "data 'train'" in problems(own, SPEC)[0]
 
 
-def test_data_that_change_while_the_matrix_runs_are_refused(folder, before):
-    repaint(folder / "train" / "bob" / "5.png")
+def test_data_that_change_while_the_matrix_runs_are_refused(own):
+    graph = expanded(own)
+    repaint(own / "train" / "bob" / "5.png")
     with pytest.raises(DataError, match="data 'train' changed while the matrix was running"):
-        before.data["train"].open()
+        graph.data["train"].open()
 
 
 def test_data_are_opened_as_chosen(folder):

@@ -63,6 +63,8 @@ def curves_svg(curves: Sequence[tuple[str, Sequence[Curve]]], heading: str) -> s
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter("{x:g}")
             axes.xaxis.set_minor_formatter("")
+        elif np.array_equal(first.x, np.rint(first.x)):
+            axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set(xlabel=first.x_label, ylabel=first.y_label, title=heading)
         axes.grid(visible=True, color="#e3e5e8", lw=0.7)
         axes.set_axisbelow(True)

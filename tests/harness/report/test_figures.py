@@ -63,6 +63,13 @@ def test_a_logarithmic_axis_is_labelled_with_plain_numbers():
     assert "math" not in svg
 
 
+def test_an_axis_of_whole_numbers_has_whole_ticks():
+    ranks = np.arange(1.0, 22.0)
+    svg = curves_svg([("one", [Curve(ranks, ranks * 2, "rank", "y")])], "cmc")
+    assert {"5", "10", "15", "20"} <= set(re.findall(r">([0-9.]+)</text>", svg))
+    assert ">2.5</text>" not in svg
+
+
 def test_a_method_without_curves_keeps_its_colour_and_has_no_line():
     svg = curves_svg([("none", []), ("one", [curve(), curve(slope=0.9)])], "gap")
     assert re.findall(r'id="gap-(curve_\d_\d)"', svg) == ["curve_1_0", "curve_1_1"]

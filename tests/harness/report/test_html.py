@@ -6,6 +6,7 @@ import io
 import re
 from collections import Counter
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -186,7 +187,7 @@ def test_a_plot_has_a_line_for_each_method_and_seed(parsed):
 def test_seeds_of_a_method_share_a_colour_and_methods_do_not(parsed):
     plot = [e for e in parsed.elements if e["tag"] in ("g", "path")]
     colours = {}
-    for group, path in zip(plot, plot[1:], strict=False):
+    for group, path in pairwise(plot):
         if "-curve_" in (group.get("id") or ""):
             colour = re.search(r"stroke: (#[0-9a-f]{6})", path["style"])[1]
             colours.setdefault(group["id"].split("_")[1], set()).add(colour)

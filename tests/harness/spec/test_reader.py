@@ -589,7 +589,7 @@ def problems_of(reading):
     return []
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=mutations, profile=st.sampled_from([None, "small", "wrong"]))
 def test_a_mutated_spec_is_valid_or_refused_and_nothing_else(read, changes, profile):
     document = copy.deepcopy(VALID)

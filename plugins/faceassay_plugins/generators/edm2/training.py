@@ -131,6 +131,7 @@ class Training:
         for role, average in self.averages.items():
             average.tensors = {name: tensor.to(self.device) for name, tensor in _part(tensors, role).items()}
         self._restore_optimizer(_part(tensors, "optimizer"))
+        self.run.log(f"resumed after {self.step} of {self.plugin.updates} updates")
 
     def save(self) -> None:
         """Checkpoint the state."""
