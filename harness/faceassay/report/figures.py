@@ -52,6 +52,7 @@ def curves_svg(curves: Sequence[tuple[str, Sequence[Curve]]], heading: str) -> s
     """
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     with matplotlib.rc_context({**SETTINGS, "svg.hashsalt": heading}):
         figure = Figure(figsize=(6.4, 4.6), layout="constrained")
@@ -64,7 +65,7 @@ def curves_svg(curves: Sequence[tuple[str, Sequence[Curve]]], heading: str) -> s
             axes.xaxis.set_major_formatter("{x:g}")
             axes.xaxis.set_minor_formatter("")
         elif np.array_equal(first.x, np.rint(first.x)):
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
         axes.set(xlabel=first.x_label, ylabel=first.y_label, title=heading)
         axes.grid(visible=True, color="#e3e5e8", lw=0.7)
         axes.set_axisbelow(True)
