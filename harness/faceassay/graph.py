@@ -10,7 +10,7 @@ from typing import Any
 from faceassay import keys, seeds
 from faceassay.contracts import DataError, DatasetPlugin, FaceDataset, Plugin
 from faceassay.datasets import identity_range, select_identities
-from faceassay.sourcecode import source_digest
+from faceassay.sourcecode import closure, digest_of
 
 THREADED_KINDS = frozenset({"generator", "recognizer", "synthesis", "features"})
 """Kinds that compute with torch: the number of threads is part of their keys."""
@@ -180,7 +180,10 @@ class Graph:
 @lru_cache
 def core_digest(kind: str) -> str:
     """Return the digest of the core code that a stage of ``kind`` reaches."""
-    return source_digest(f"faceassay.stages.{kind}", packages=("faceassay",))
+    modules = closure(f"faceassay.stages.{kind}", packages=("faceassay",))
+    if kind in THREADED_KINDS:
+        modules |= closure("faceassay.torching", packages=("faceassay",))
+    return digest_of(modules)
 
 
 @lru_cache

@@ -45,29 +45,38 @@ class ImageQuality(Plugin):
 
 
 def nearest_distances(
-    images: NDArray[np.uint8], references: NDArray[np.uint8], *, same: bool = False
+    images: NDArray[np.uint8], references: NDArray[np.uint8], *, own: NDArray[np.int64] | None = None
 ) -> NDArray[np.float64]:
     """Return the distance of each image to the nearest reference.
 
     Args:
         images: uint8 [N, H, W, 3].
         references: uint8 [M, H, W, 3].
-        same: the two sets are one; an image is not its own neighbour.
+        own: the row of ``references`` that each image itself is, int64 [N], a row outside for none; an image is not
+            its own neighbour.
 
     Returns:
-        Root mean square difference over pixels and channels in grey levels (0 to 255), float64 [N].
+        Root mean square difference over pixels and channels in grey levels (0 to 255), float64 [N]; infinite where
+        there is no reference.
     """
-    flat = references.reshape(len(references), -1).astype(np.float64)
-    squares = (flat**2).sum(1)
-    nearest = np.empty(len(images))
+    others = _flat(references)
+    squares = (others**2).sum(1)
+    nearest = np.full(len(images), np.inf)
     for start in range(0, len(images), CHUNK):
-        part = images[start : start + CHUNK].reshape(len(images[start : start + CHUNK]), -1).astype(np.float64)
-        distances = (part**2).sum(1)[:, None] + squares - 2 * part @ flat.T
-        if same:
-            distances[np.arange(len(part)), start + np.arange(len(part))] = np.inf
-        nearest[start : start + len(part)] = distances.min(1)
-    rms: NDArray[np.float64] = np.sqrt(np.maximum(nearest, 0) / flat.shape[1])
+        part = _flat(images[start : start + CHUNK])
+        distances = (part**2).sum(1)[:, None] + squares - 2 * part @ others.T
+        if own is not None:
+            row = own[start : start + CHUNK]
+            inside = np.flatnonzero((row >= 0) & (row < len(others)))
+            distances[inside, row[inside]] = np.inf
+        nearest[start : start + len(part)] = distances.min(1, initial=np.inf)
+    rms: NDArray[np.float64] = np.sqrt(nearest / np.prod(images.shape[1:]))
     return rms
+
+
+def _flat(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return one row per image; sums of squares of such whole numbers are exact in float64."""
+    return images.reshape(len(images), -1).astype(np.float64)
 
 
 def face_finder(score: float) -> Callable[[ImageBatch], NDArray[np.bool_]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from faceassay.contracts import Evaluation, FaceDataset
 from faceassay.graph import Cell, Graph, Row, Stage
 from faceassay.inputs import open_artifact
 from faceassay.spec import MatrixSpec
-from faceassay.states import is_current
+from faceassay.states import settled_stages
 from faceassay.store import Record, Store
 
 NOT_RUN = "not run"
@@ -35,13 +35,14 @@ class Results:
     matrix: MatrixSpec
     graph: Graph
     store: Store
+    settled: Collection[str]
     cells: tuple[CellResult, ...]
 
     @property
     def lost_qualities(self) -> list[str]:
         """Why the qualities of synthetic images that could not be measured were not, each reason once."""
         stages = [stage for row in self.graph.rows.values() for stage in row.qualities.values()]
-        reasons = [_reason(stage, self.graph, self.store) for stage in stages if not self._is_current(stage)]
+        reasons = [_reason(stage, self.graph, self.store) for stage in stages if stage.digest not in self.settled]
         return [reason for reason in dict.fromkeys(reasons) if reason != NOT_RUN]
 
     def cell(self, method: str, benchmark: str, seed: int) -> CellResult:
@@ -64,7 +65,7 @@ class Results:
     def quality(self, row: Row, seed: int) -> Mapping[str, Any] | None:
         """Return what was measured on the synthetic images of a row, None where there are none."""
         stage = row.qualities.get(seed)
-        if stage is None or not self._is_current(stage):
+        if stage is None or stage.digest not in self.settled:
             return None
         measured: Mapping[str, Any] = open_artifact(stage, self.store)
         return measured
@@ -72,14 +73,14 @@ class Results:
     def synthetic_images(self, row: Row, seed: int) -> FaceDataset | None:
         """Return the synthetic images of a row, None where there are none (any more)."""
         stage = row.syntheses.get(seed)
-        if stage is None or not self._is_current(stage):
+        if stage is None or stage.digest not in self.settled:
             return None
         images: FaceDataset = open_artifact(stage, self.store)
         return images
 
     def evaluation(self, cell: Cell) -> Evaluation | None:
         """Return the evaluation of a cell with its scores and curves, None where there is none."""
-        if not self._is_current(cell.evaluation):
+        if cell.evaluation.digest not in self.settled:
             return None
         evaluation: Evaluation = open_artifact(cell.evaluation, self.store)
         return evaluation
@@ -91,10 +92,6 @@ class Results:
             if record is not None:
                 yield stage, record
 
-    def _is_current(self, stage: Stage) -> bool:
-        record = self.record(stage)
-        return record is not None and is_current(stage, record, self.store)
-
 
 def collect(matrix: MatrixSpec, graph: Graph, store: Store) -> Results:
     """Read the results of ``matrix`` from ``store``.
@@ -102,13 +99,14 @@ def collect(matrix: MatrixSpec, graph: Graph, store: Store) -> Results:
     Raises:
         StoreError: when an evaluation is damaged.
     """
-    return Results(matrix, graph, store, tuple(_cell_result(cell, graph, store) for cell in graph.cells))
+    settled = settled_stages(graph, store)
+    cells = tuple(_cell_result(cell, settled, graph, store) for cell in graph.cells)
+    return Results(matrix, graph, store, settled, cells)
 
 
-def _cell_result(cell: Cell, graph: Graph, store: Store) -> CellResult:
+def _cell_result(cell: Cell, settled: Collection[str], graph: Graph, store: Store) -> CellResult:
     stage = cell.evaluation
-    record = store.record(stage.kind, stage.digest)
-    if record is None or not is_current(stage, record, store):
+    if stage.digest not in settled:
         return CellResult(cell, {}, {}, _reason(stage, graph, store))
     document = json.loads((store.verified(stage.kind, stage.digest) / "evaluation.json").read_text())
     return CellResult(cell, document["metrics"], document["notes"], None)

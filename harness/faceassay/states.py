@@ -42,18 +42,23 @@ def is_current(stage: Stage, record: Record, store: Store) -> bool:
     return True
 
 
-def required_stages(graph: Graph, store: Store) -> list[Stage]:
-    """Return the stages that must run so that every target is there, inputs before what needs them."""
+def settled_stages(graph: Graph, store: Store) -> frozenset[str]:
+    """Return the digests of the stages that are done and whose inputs, however far back, are not stale."""
     records = {key: store.record(stage.kind, key) for key, stage in graph.stages.items()}
     current = {key for key, record in records.items() if record and is_current(graph.stages[key], record, store)}
-    outdated = {key for key, record in records.items() if record} - current
+    stale = {key for key, record in records.items() if record} - current
+    return frozenset(
+        key for key in current if not any(source.digest in stale for source in graph.ancestors(graph.stages[key]))
+    )
+
+
+def required_stages(graph: Graph, store: Store) -> list[Stage]:
+    """Return the stages that must run so that every target is there, inputs before what needs them."""
+    settled = settled_stages(graph, store)
     required: set[str] = set()
 
-    def settled(stage: Stage) -> bool:
-        return stage.digest in current and not any(source.digest in outdated for source in graph.ancestors(stage))
-
     def require(stage: Stage) -> None:
-        if stage.digest not in required and not settled(stage):
+        if stage.digest not in required and stage.digest not in settled:
             required.add(stage.digest)
             for source in stage.stages().values():
                 require(source)

@@ -420,10 +420,16 @@ def test_changed_code_of_a_plugin_changes_what_it_makes(module, rows, folder, be
 def test_changed_code_of_the_core_changes_its_kind_and_what_follows(
     kind, moving, folder, before, monkeypatch, forgetful
 ):
-    digest = graphs.source_digest
+    digest = graphs.digest_of
     stage = f"faceassay.stages.{kind}"
-    monkeypatch.setattr(graphs, "source_digest", lambda m, **k: "changed" if m == stage else digest(m, **k))
+    monkeypatch.setattr(graphs, "digest_of", lambda modules: "changed" if stage in modules else digest(modules))
     assert kinds_of(moved(before, expanded(folder))) == moving
+
+
+def test_changed_settings_of_torch_change_every_kind_that_computes_with_it(folder, before, monkeypatch, forgetful):
+    digest, settings = graphs.digest_of, "faceassay.torching"
+    monkeypatch.setattr(graphs, "digest_of", lambda modules: "changed" if settings in modules else digest(modules))
+    assert {"generator", "synthesis", "recognizer", "features"} <= kinds_of(moved(before, expanded(folder)))
 
 
 # --- what does not

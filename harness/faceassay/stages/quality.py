@@ -8,19 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from faceassay.contracts import FaceDataset, ImageBatch, Sources, StageContext
+from faceassay.contracts import FaceDataset, ImageBatch, IntArray, Sources, StageContext
 from faceassay.quality import ImageQuality, face_finder, nearest_distances
 
 SAMPLE = 2000
-"""Images measured at most, evenly spread over the set."""
+"""Images measured at most, evenly spread over the set; each is compared with every training image."""
+BLOCK = 512
+"""Training images held in memory together."""
 
 
 def run(plugin: ImageQuality, sources: Sources, context: StageContext) -> None:
     """Measure and write ``quality.json`` and the distances of every measured image."""
-    real, synthetic = _sample(sources.real), _sample(sources.synthesis)
-    to_training = nearest_distances(synthetic, real)
-    among_real = nearest_distances(real, real, same=True)
+    own = _sample(sources.real)
+    real, synthetic = sources.real.images(own), sources.synthesis.images(_sample(sources.synthesis))
+    to_training = _nearest(synthetic, sources.real)
+    among_real = _nearest(real, sources.real, own)
     np.save(context.folder / "nearest_training.npy", to_training)
     np.save(context.folder / "nearest_among_real.npy", among_real)
     find = face_finder(plugin.face_score) if plugin.find_faces else None
@@ -41,8 +45,17 @@ def load(plugin: ImageQuality, folder: Path, device: str) -> dict[str, Any]:
     return document
 
 
-def _sample(data: FaceDataset) -> ImageBatch:
-    return data.images(np.unique(np.linspace(0, len(data) - 1, min(SAMPLE, len(data))).astype(np.int64)))
+def _sample(data: FaceDataset) -> IntArray:
+    return np.unique(np.linspace(0, len(data) - 1, min(SAMPLE, len(data))).astype(np.int64))
+
+
+def _nearest(images: ImageBatch, data: FaceDataset, own: IntArray | None = None) -> NDArray[np.float64]:
+    nearest = np.full(len(images), np.inf)
+    for start in range(0, len(data), BLOCK):
+        block = data.images(np.arange(start, min(start + BLOCK, len(data))))
+        distances = nearest_distances(images, block, own=None if own is None else own - start)
+        nearest = np.minimum(nearest, distances)
+    return nearest
 
 
 def _quantiles(distances: Any) -> dict[str, float]:

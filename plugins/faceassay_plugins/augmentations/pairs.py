@@ -51,5 +51,5 @@ class PairAugmentation(Augmentation):
 
 
 def new_class_name(parts: Sequence[str]) -> str:
-    """Return the name of a synthetic identity made from ``parts``; no folder or real person is called like that."""
-    return "synthetic:" + "+".join(parts)
+    """Return the name of a synthetic identity made from ``parts``: other parts, another name."""
+    return "synthetic:" + "+".join(part.replace("%", "%25").replace("+", "%2B") for part in parts)

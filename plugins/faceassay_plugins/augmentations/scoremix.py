@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,9 +21,6 @@ class ScoreMix(DenoisingAugmentation, PairAugmentation):
 
     mixing: float = parameter(
         0.5, ge=-2, le=3, description="lambda: the second class gets lambda, the first 1 - lambda (ScoreMix: 0.5)"
-    )
-    space: Literal["score", "denoised"] = parameter(
-        "score", description="what is mixed; the same while the weights sum to one"
     )
 
     def pair_weights(self) -> tuple[float, float]:
@@ -44,7 +41,7 @@ class ScoreMix(DenoisingAugmentation, PairAugmentation):
 
         def mixed(role: Role) -> Denoiser:
             branches = [sources.generator.denoiser(_plain(classes), role=role) for classes in block.sources.T]
-            return sampling.mix_scores(branches, weights, space=self.space)
+            return sampling.mix_scores(branches, weights)
 
         return self.guided(mixed)
 

@@ -138,7 +138,10 @@ def test_nothing_is_missing_from_a_finished_matrix(text):
 def test_missing_cells_are_counted_with_the_command_that_runs_them(finished, store):
     break_stage(finished.stage(LOST), store, "out of luck")
     text = rendered(finished.results(store))
-    assert f"**1 of 12 cells has no number**; to run what is missing: `faceassay run {finished.matrix}`" in text
+    assert (
+        f"**1 of 12 cells has no number**; to run what is missing: `faceassay run {finished.matrix} --store {store}`"
+        in text
+    )
     assert f"- **Blend + real**: failed: {LOST}: out of luck" in text.splitlines()
 
 
@@ -146,7 +149,7 @@ def test_the_command_quotes_a_path_with_blanks_and_names_the_profile(finished, t
     results = finished.results(tmp_path / "empty")
     matrix = dataclasses.replace(results.matrix, path=tmp_path / "my matrix.yaml", profile="longer")
     text = rendered(dataclasses.replace(results, matrix=matrix))
-    assert f"`faceassay run '{tmp_path}/my matrix.yaml' --profile longer`" in text
+    assert f"`faceassay run '{tmp_path}/my matrix.yaml' --profile longer --store {tmp_path}/empty`" in text
     assert "(profile longer)" in text.splitlines()[0]
 
 

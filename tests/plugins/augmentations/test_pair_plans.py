@@ -126,7 +126,7 @@ def strict(cls, **parameters):
     ("cls", "parameters"),
     [
         (AugGen, {"pairs": 20, "images_per_pair": 10, "alpha": 0.8, "beta": 1, "steps": 16, "guidance": 1}),
-        (ScoreMix, {"mixing": -0.5, "space": "denoised", "sigma_min": 0.01, "sigma_max": 50, "rho": 5.0}),
+        (ScoreMix, {"mixing": -0.5, "sigma_min": 0.01, "sigma_max": 50, "rho": 5.0}),
         (Blend, {"pairs": 3, "block_size": 1}),
     ],
 )
@@ -157,7 +157,6 @@ def test_the_defaults_are_the_papers(method):
         (AugGen, {"mixing": 0.5}),
         (AugGen, {"steps": 1}),
         (AugGen, {"guidance": -1}),
-        (ScoreMix, {"space": "noise"}),
         (ScoreMix, {"mixing": "half"}),
         (ScoreMix, {"sigma_min": 0}),
         (ScoreMix, {"rho": 0}),

@@ -178,14 +178,6 @@ def test_scoremix_ends_at_the_geometric_mean_of_the_spreads(mixing, real, tmp_pa
         assert np.polyfit(at, values, 1)[0] == pytest.approx(sd, rel=0.01, abs=0.001)
 
 
-@pytest.mark.parametrize("guidance", [1.0, 1.3])
-def test_both_spaces_of_scoremix_make_the_same_images(guidance, real, tmp_path):
-    parameters = {**FINE, "steps": 8, "guidance": guidance, "mixing": 0.3}
-    made = [rendered(ScoreMix(**parameters, space=space), real, GaussianGenerator(UNEQUAL), tmp_path / space)[2]
-            for space in ("score", "denoised")]  # fmt: skip
-    assert np.array_equal(*made)
-
-
 # --- Repro
 
 
