@@ -179,7 +179,6 @@ def test_describe_opens_with_kind_version_and_summary():
         "Mix the scores of two classes along one trajectory (ScoreMix, algorithm 1 and equation 6).",
         "mixing: float >= -2 and <= 3, default 0.5",
         "lambda: the second class gets lambda, the first 1 - lambda (ScoreMix: 0.5)",
-        "space: 'score' | 'denoised', default 'score'",
         "pairs: int >= 1, default 10000 [pairs]",
         "steps: int >= 2 and <= 1000, default 32 [steps]",
         "sigma_min: float > 0, default 0.002",
