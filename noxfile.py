@@ -63,7 +63,7 @@ def run(session: nox.Session, *command: str) -> None:
 @nox.session
 def demo(session: nox.Session) -> None:
     """Run every method on real faces (ORL) and write the table into reports/demo; arguments go to faceassay run."""
-    run(session, "faceassay", "run", "reports/demo/matrix.yaml", *session.posargs)
+    run(session, "faceassay", "run", "reports/demo/matrix.yaml", "--processes", "2", *session.posargs)
 
 
 @nox.session

@@ -21,9 +21,9 @@ LINT = PYPROJECT["tool"]["ruff"]["lint"]
 
 LAYERS = (
     "contracts",
-    "blocks checkpoints datasets environment fingerprints hookspecs progress quality sampling seeds serial sourcecode "
-    "statistics torching",
-    "denoising keys registry shards",
+    "blocks checkpoints datasets environment fingerprints hookspecs lifeline progress quality sampling seeds serial "
+    "sourcecode statistics torching",
+    "denoising keys processes registry shards",
     "spec stages",
     "graph store",
     "estimates expand inputs states",
@@ -44,6 +44,7 @@ IMPORTED_ONLY_BY = {
     "faceassay.tracking": {"faceassay.bundled", "faceassay.cli"},
     "faceassay.progress": {"faceassay.bundled", "faceassay.cli"},
     "faceassay.serial": {"faceassay.bundled"},
+    "faceassay.processes": {"faceassay.bundled"},
     "faceassay.bundled": set(),
     "faceassay.cli": {"faceassay.__main__"},
     "faceassay.__main__": set(),

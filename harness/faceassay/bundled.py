@@ -8,10 +8,11 @@ from faceassay.hookspecs import hookimpl
 
 @hookimpl
 def faceassay_executors() -> list[type[Executor]]:
-    """Return the serial executor."""
+    """Return the executors of one machine."""
+    from faceassay.processes import ProcessExecutor
     from faceassay.serial import SerialExecutor
 
-    return [SerialExecutor]
+    return [SerialExecutor, ProcessExecutor]
 
 
 @hookimpl

@@ -71,6 +71,7 @@ class _Meter:
     log: list[str] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
     _noted: float = 0.0
+    _progress: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -87,17 +88,27 @@ class _Meter:
         return int(self._before["attempts"]) + 1
 
     def progress(self, done: int, total: int) -> None:
+        self._progress = done, total
         if time.monotonic() - self._noted >= COST_INTERVAL:
             self.note()
         self.forward(done, total)
 
     def note(self) -> None:
         self._noted = time.monotonic()
-        document = {"seconds": self.seconds(), "attempts": self.attempts()}
+        document = {"seconds": self.seconds(), "attempts": self.attempts(), "progress": self._progress}
         write_atomically(self.staging / "cost.json", json.dumps(document))
 
     def count(self, evaluations: int) -> None:
         self.evaluations += evaluations
+
+
+def noted_progress(store: Store, key: str) -> tuple[int, int] | None:
+    """Return (done, total) as the stage of ``key`` last noted it, in whatever process it runs, or None."""
+    try:
+        done, total = json.loads((store.staging(key) / "cost.json").read_text())["progress"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return int(done), int(total)
 
 
 def _run(order: Order, store: Store) -> Mapping[str, Any]:

@@ -90,10 +90,12 @@ class _Clock:
         self._estimates = dict(estimates or {})
         self._rates: dict[tuple[str, str], float] = {}
         self._running: dict[str, _Running] = {}
+        self._side_by_side = 1
 
     def start(self, stage: StageView) -> None:
         self._waiting.pop(stage.digest, None)
         self._running[stage.digest] = _Running(self._expected(stage))
+        self._side_by_side = max(self._side_by_side, len(self._running))
 
     def advance(self, stage: StageView, done: int, total: int) -> None:
         if stage.digest in self._running:
@@ -111,14 +113,15 @@ class _Clock:
 
     def left(self) -> str:
         """Return the time left in words; what nobody knows is not guessed."""
-        expected = [self._expected(stage) for stage in self._waiting.values()]
-        expected += [running.left() for running in self._running.values()]
+        running = [stage.left() for stage in self._running.values()]
+        expected = [self._expected(stage) for stage in self._waiting.values()] + running
         known = [seconds for seconds in expected if seconds is not None]
         unknown = len(expected) - len(known)
         if unknown and not known:
             return "time left not known yet"
         without = f", without {stage_count(unknown)} of unknown cost" if unknown else ""
-        return f"about {duration(sum(known))} left{without}"
+        longest = max((seconds for seconds in running if seconds is not None), default=0.0)
+        return f"about {duration(max(longest, sum(known) / self._side_by_side))} left{without}"
 
     def _expected(self, stage: StageView) -> float | None:
         rate = self._rates.get((stage.kind, stage.plugin.name))

@@ -15,10 +15,13 @@ from typing import Any
 from faceassay.checkpoints import DEFAULT_INTERVAL
 from faceassay.contracts import Executor, Observer, Outcome, Resources, StoreError
 from faceassay.estimates import estimate, expected_bytes, recorded_rates
-from faceassay.execute import Order, failure_document
+from faceassay.execute import Order, failure_document, noted_progress
 from faceassay.graph import Graph, Stage
 from faceassay.states import required_stages
 from faceassay.store import Store
+
+POLL_SECONDS = 1.0
+"""Time between two looks at the stages that run in other processes."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,10 @@ def run_graph(graph: Graph, surroundings: Surroundings, watchers: Watchers) -> d
     _require_space(required, store)
     rates = recorded_rates(store, surroundings.cost_table)
     watchers.tell("run_started", required, {stage.digest: estimate(stage, rates) for stage in required})
-    return _Schedule(required, surroundings, watchers).work_off()
+    try:
+        return _Schedule(required, surroundings, watchers).work_off()
+    finally:
+        surroundings.executor.close()
 
 
 def _verify_cached(required: Sequence[Stage], graph: Graph, store: Store) -> None:
@@ -105,10 +111,10 @@ class _Schedule:
         """Run everything; return the failures."""
         while self.waiting or self.running:
             for stage in self._ready():
+                if len(self.running) >= self.surroundings.executor.slots():
+                    break
                 self.waiting.remove(stage)
                 self._start(stage)
-                if any(future.done() for future in self.running):
-                    break
             self._collect()
         return self.failures
 
@@ -135,9 +141,18 @@ class _Schedule:
     def _collect(self) -> None:
         if not self.running:
             return
-        for future in wait(self.running, return_when=FIRST_COMPLETED).done:
+        while not (done := wait(self.running, POLL_SECONDS, FIRST_COMPLETED).done):
+            self._look_after()
+        for future in done:
             stage = self.running.pop(future)
             self._end(stage, self._outcome(future, stage))
+
+    def _look_after(self) -> None:
+        """Tell how far the stages are that run elsewhere."""
+        for stage in self.running.values():
+            progress = noted_progress(self.surroundings.store, stage.digest)
+            if progress is not None:
+                self.watchers.tell("stage_progressed", stage, *progress)
 
     def _outcome(self, future: Future[Outcome], stage: Stage) -> Outcome:
         about = self.surroundings

@@ -17,7 +17,7 @@ _turn = threading.RLock()
 
 SETTINGS = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # what deterministic cuBLAS asks for
-    "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait slow a shared machine down many times over
+    "GOMP_SPINCOUNT": "20000",  # threads that spin long while they wait slow a busy machine down many times over
 }
 """Environment set where the user has not; OpenMP reads its part when torch is first imported."""
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from faceassay.contracts import FaceassayError, Resources
 from faceassay.graph import Stage
 from faceassay.inputs import open_artifact, open_sources
+from faceassay.lifeline import follow
 from faceassay.store import Store
 from faceassay.torching import torch_settings
 
@@ -34,10 +34,10 @@ def render_missing(stage: Stage, store: Store, resources: Resources, progress: C
     if not missing:
         return
     done = len(stored.plan) - sum(len(stored.plan.block(index)) for index in missing)
-    arguments = (stage, store.root, resources.device)
-    with ProcessPoolExecutor(
-        min(resources.workers, len(missing)), multiprocessing.get_context("spawn"), _start_worker, arguments
-    ) as pool:
+    spawn, workers = multiprocessing.get_context("spawn"), min(resources.workers, len(missing))
+    theirs, lifeline = multiprocessing.Pipe(duplex=False)
+    arguments = (theirs, stage, store.root, resources.device)
+    with lifeline, theirs, ProcessPoolExecutor(workers, spawn, _start_worker, arguments) as pool:
         try:
             futures = {pool.submit(_render, index): index for index in missing}
             for future in as_completed(futures):
@@ -53,19 +53,11 @@ def render_missing(stage: Stage, store: Store, resources: Resources, progress: C
             pool.shutdown(cancel_futures=True)
 
 
-def _start_worker(stage: Stage, root: Path, device: str) -> None:
-    threading.Thread(target=_follow_parent, daemon=True).start()
+def _start_worker(lifeline: Connection, stage: Stage, root: Path, device: str) -> None:
+    follow(lifeline)
     store = Store.open(root)
     sources = open_sources(stage, store, device)
     _worker.update(stage=stage, store=store, sources=sources, stored=sources.open("plan"))
-
-
-def _follow_parent() -> None:
-    """End this process when its parent dies, also by SIGKILL: an orphan must not go on writing into the store."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _render(index: int) -> None:

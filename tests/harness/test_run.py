@@ -103,6 +103,9 @@ class Threads(Executor):
 
     _pool: ThreadPoolExecutor = PrivateAttr(default_factory=lambda: ThreadPoolExecutor(3))
 
+    def slots(self):
+        return 3
+
     def submit(self, order):
         return self._pool.submit(order)
 
@@ -116,6 +119,9 @@ class LastFirst(Executor):
 
     _stack: list = PrivateAttr(default_factory=list)
     _pool: ThreadPoolExecutor = PrivateAttr(default_factory=lambda: ThreadPoolExecutor(1))
+
+    def slots(self):
+        return 100
 
     def submit(self, order):
         future = Future()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from faceassay.contracts import Observer
+    from faceassay.contracts import Executor, Observer
     from faceassay.graph import Graph
     from faceassay.registry import Registry
     from faceassay.results import Results
@@ -63,7 +63,8 @@ def plan(matrix: Path, store: Path, profile: str | None) -> None:
 @out_option
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes of a synthesis.")
 @click.option("--device", default="cpu", show_default=True, help="Torch device of every stage.")
-@click.option("--executor", default="serial", show_default=True, help="Executor plugin that runs the stages.")
+@click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="Stages run side by side.")
+@click.option("--executor", help="Executor plugin that runs the stages; serial, or processes for more than one.")
 @click.option(
     "--checkpoint-seconds",
     type=click.FloatRange(0),
@@ -74,8 +75,8 @@ def plan(matrix: Path, store: Path, profile: str | None) -> None:
 @click.option("--mlflow/--no-mlflow", "track", default=True, help="Log to MLflow (MLFLOW_TRACKING_URI is respected).")
 @click.option("--quiet", is_flag=True, help="Show nothing but failures.")
 def run(
-    matrix: Path, store: Path, profile: str | None, out: Path | None, workers: int, device: str, executor: str,
-    checkpoint_seconds: float, track: bool, quiet: bool,
+    matrix: Path, store: Path, profile: str | None, out: Path | None, workers: int, device: str,
+    processes: int, executor: str | None, checkpoint_seconds: float, track: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Run what is missing of MATRIX, then write its tables.
 
@@ -90,7 +91,7 @@ def run(
     folder = writable(report_folder(spec, out))
     about = Surroundings(
         store=opened(store),
-        executor=registry.get("executor", executor)(),  # type: ignore[arg-type]
+        executor=_executor(registry, executor, processes),
         resources=Resources(device, workers),
         checkpoint_interval=checkpoint_seconds,
         cost_table=report_folder(spec, None) / "cost.csv",
@@ -114,6 +115,12 @@ def report(matrix: Path, store: Path, profile: str | None, out: Path | None) -> 
     results = collect(spec, graph, opened(store))
     for path in write_report(results, writable(report_folder(spec, out))):
         click.echo(path)
+
+
+def _executor(registry: Registry, name: str | None, processes: int) -> Executor:
+    cls: Any = registry.get("executor", name or ("serial" if processes == 1 else "processes"))
+    made: Executor = cls(processes=processes) if "processes" in cls.model_fields else cls()
+    return made
 
 
 def expanded(matrix: Path, profile: str | None) -> tuple[Registry, MatrixSpec, Graph]:

@@ -75,9 +75,16 @@ class StageOrder(Protocol):
 class Executor(Plugin):
     """Run stages somewhere."""
 
+    def slots(self) -> int:
+        """Return how many stages may be under way at once."""
+        return 1
+
     @abstractmethod
     def submit(self, order: StageOrder) -> Future[Outcome]:
         """Start ``order`` and return a future; an executor that runs in place returns a finished one."""
+
+    def close(self) -> None:
+        """End whatever is still under way; called however the run ends."""
 
 
 class Observer(Plugin):
