@@ -25,7 +25,7 @@ BUNDLED = {
     "augmentations": ["auggen", "blend", "repro", "scoremix"],
     "recognizers": ["iresnet"],
     "protocols": ["lowres-identification", "pair-verification"],
-    "executors": ["serial"],
+    "executors": ["processes", "serial"],
     "observers": ["mlflow", "progress"],
 }
 COMMANDS = {"list", "describe", "plan", "run", "report", "mlflow"}

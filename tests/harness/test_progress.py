@@ -182,10 +182,17 @@ def test_stages_side_by_side_are_timed_each_on_its_own(shown, stream, clock):
     shown.stage_started(A)
     clock.now += 10
     shown.stage_started(B)
-    assert shown._clock.left() == "about 50 s left"
+    assert shown._clock.left() == "about 30 s left"  # both run: the longer one decides
     clock.now += 5
     shown.stage_finished(A, Outcome(A.digest, {}))
     assert stream.getvalue().endswith("[1/2] a: 15.0 s; about 25 s left\n")
+
+
+def test_what_waits_is_shared_by_as_many_stages_as_run_side_by_side(shown, clock):
+    started(shown, A, B, C, a=10, b=10, c=100)
+    shown.stage_started(A)
+    shown.stage_started(B)
+    assert shown._clock.left() == "about 1 min 00 s left"
 
 
 @pytest.mark.parametrize(("done", "total"), [(0, 10), (11, 10), (0, 0)])
