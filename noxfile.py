@@ -39,12 +39,12 @@ def environment(session: nox.Session) -> str:
     chosen = os.environ.get("FACEASSAY_PYTHON")
     if chosen:
         if subprocess.run([chosen, "-c", "import faceassay"], check=False).returncode:
-            session.error(f"FACEASSAY_PYTHON={chosen} has no faceassay: {chosen} -m pip install -e '.[demo]'")
+            session.error(f"FACEASSAY_PYTHON={chosen} has no faceassay: {chosen} -m pip install -e '.[demo,onnx]'")
         return chosen
     sources = (ROOT / "pyproject.toml").read_bytes() + CONSTRAINTS.read_bytes() + sys.version.encode()
     stamp, wanted = ENVIRONMENT / "made-from", hashlib.sha256(sources).hexdigest()
     if not stamp.is_file() or stamp.read_text() != wanted:
-        install(session, ENVIRONMENT, "-c", str(CONSTRAINTS), "-e", ".[demo]", *DEVELOPMENT)
+        install(session, ENVIRONMENT, "-c", str(CONSTRAINTS), "-e", ".[demo,onnx]", *DEVELOPMENT)
         stamp.write_text(wanted)
     return python_of(ENVIRONMENT)
 
@@ -82,11 +82,25 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Time the metrics at the sizes of the real benchmarks and write reports/speed.md; arguments choose cases."""
+    session.run(environment(session), "tests/bench/speed.py", *session.posargs, external=True)
+
+
+@nox.session
+def sanity(session: nox.Session) -> None:
+    """Score SFace on the official LFW pairs (some minutes) and compare with what others measured; needs the data."""
+    if not (Path(os.environ.get("FACEASSAY_DATA", "")) / "lfw" / "lfw_pairs.txt").is_file():
+        session.skip("set FACEASSAY_DATA to a folder that holds lfw/lfw_pairs.txt and lfw/lfw_view2_aligned112.zip")
+    session.run(environment(session), "tests/sanity/sface_on_lfw.py", external=True)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Resolve pyproject.toml anew, keeping torch, and write constraints.txt."""
     torch = next(line for line in CONSTRAINTS.read_text().splitlines() if line.startswith("torch=="))
     folder = ROOT / ".nox" / "lock"
-    install(session, folder, torch, "-e", ".[demo]", *DEVELOPMENT)
+    install(session, folder, torch, "-e", ".[demo,onnx]", *DEVELOPMENT)
     frozen = session.run(python_of(folder), "-m", "pip", "freeze", "--exclude-editable", external=True, silent=True)
     pins = sorted({re.sub(r"\+.*", "", line) for line in str(frozen).splitlines() if "==" in line}, key=str.lower)
     CONSTRAINTS.write_text("# One joint resolution, written by `nox -s lock`.\n" + "\n".join(pins) + "\n")

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from faceassay.checkpoints import FolderCheckpoints
-from faceassay.contracts import Sources, StageContext
+from faceassay.contracts import PairSample, Sources, StageContext
 
 
 @dataclass
@@ -55,6 +55,41 @@ def toy_faces(identities=4, per_identity=6, size=16, seed=0, noise=12.0):
     pixels = patterns[labels] + rng.normal(0, noise, (len(labels), size, size, 3))
     names = tuple(f"s{i + 1}" for i in range(identities))
     return ArrayDataset(pixels.clip(0, 255).astype(np.uint8), labels.astype(np.int64), names)
+
+
+@dataclass
+class WholePack:
+    """A pack of all images of a dataset; its pairs are neighbours."""
+
+    source: ArrayDataset
+    notes: dict = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self):
+        return len(self.source)
+
+    @property
+    def image_size(self):
+        return self.source.image_size
+
+    @property
+    def fingerprint(self):
+        return self.source.fingerprint
+
+    def images(self, index):
+        return self.source.images(index)
+
+    @property
+    def names(self):
+        return self.source.item_ids
+
+    @property
+    def people(self):
+        return self.source.identities
+
+    def sample_pairs(self, count):
+        first = np.arange(len(self) - 1)[:count]
+        return PairSample(first, first + 1, self.source.labels[first] == self.source.labels[first + 1])
 
 
 @dataclass

@@ -1,4 +1,8 @@
-"""A small matrix that has run: real plugins on toy images in folders, two seeds, no generator; once per process."""
+"""Two small matrices that have run, once per process: real plugins on toy images, no generator.
+
+One has two seeds and tests on data. The other has one seed, a pack of its own that is not what its name says and lies
+under a hostile name, and a protocol without replicates.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from faceassay.cli.matrix import expanded
 from faceassay.results import collect
 from faceassay.store import Store
 from fakes import toy_faces
+from miniatures.bins import alternating, photographs, write_bin
 
 SCRIPT = "<script>alert(1)"
 IMAGE = '"><img src=x onerror=alert(1)>'
@@ -52,6 +57,23 @@ benchmarks:
   - {{name: lowres, data: test, protocol: {{plugin: lowres-identification, probe_size: 6}}}}
 profiles:
   longer: {{recognizer: {{updates: 4}}}}
+"""
+PACK = 'lfw [x](http:) <b>| "><script>alert(3).bin'
+PACKED = f"""
+schema: 1
+name: packed
+seeds: [3]
+threads: 1
+data:
+  train: {{plugin: folder, path: train, image_size: 16}}
+  test: {{plugin: folder, path: test, image_size: 16}}
+train: train
+recognizer: {{plugin: iresnet, depth: [1, 1, 1, 1], width: 4, image_size: 16, embedding: 8, updates: 2, batch_size: 8}}
+methods:
+  - {{name: Real, group: FR_real}}
+benchmarks:
+  - {{name: pack, protocol: {{plugin: lfw, path: {PACK!r}, image_size: 16, fprs: [0.001], replicates: 50}}}}
+  - {{name: bare, data: test, protocol: {{plugin: pair-verification, folds: 2, replicates: 0}}}}
 """
 METHODS = ("Real", "Blend + real", "Blend, alone")
 SEEDS = (0, 7)
@@ -102,13 +124,19 @@ class Finished:
 
 def finished_matrix(tmp_path_factory):
     """Return the one finished matrix of this process; tests change copies of its store."""
-    return _finished(tmp_path_factory.getbasetemp() / "finished")
+    return _finished(tmp_path_factory.getbasetemp() / "finished", MATRIX)
+
+
+def finished_packed(tmp_path_factory):
+    """Return the one finished matrix of this process that has one seed and a pack of its own."""
+    return _finished(tmp_path_factory.getbasetemp() / "packed", PACKED)
 
 
 @lru_cache
-def _finished(folder):
+def _finished(folder, text):
     folder.mkdir()
-    (folder / "matrix.yaml").write_text(MATRIX)
+    (folder / "matrix.yaml").write_text(text)
+    write_bin(folder / PACK, photographs(80), alternating(40))
     write_people(folder / "train", [SCRIPT, IMAGE, "ada", "bo"], seed=0)
     write_people(folder / "test", ["cy", "dee", "eve", "fay", "gus", "hal"], seed=1)
     found = Finished(folder)

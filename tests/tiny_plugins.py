@@ -17,12 +17,13 @@ from faceassay.contracts import (
     DatasetPlugin,
     Evaluation,
     EvaluationProtocol,
+    PackReader,
     Recognizer,
     SynthesisPlan,
     parameter,
 )
 from faceassay.seeds import generator
-from fakes import toy_faces
+from fakes import WholePack, toy_faces
 
 
 def _folder():
@@ -175,6 +176,16 @@ class TinyFitted:
         return None
 
 
+class TinyReader(PackReader):
+    name = "tiny-protocol"
+    version = "1"
+    summary = "all images of a dataset"
+    needs_data = True
+
+    def open(self, data):
+        return WholePack(data)
+
+
 class TinyProtocol(EvaluationProtocol):
     name = "tiny-protocol"
     version = "1"
@@ -185,10 +196,10 @@ class TinyProtocol(EvaluationProtocol):
     def metric_ids(self):
         return (f"distance:{self.stride}",)
 
-    def images(self, data):
-        return data
+    def reader(self):
+        return TinyReader()
 
-    def evaluate(self, data, features):
+    def evaluate(self, pack, features):
         note("evaluate", self.stride)
         _obey("protocol")
         shifted = np.roll(features.embeddings, self.stride, axis=0)

@@ -49,15 +49,21 @@ def estimate(stage: Stage, rates: Rates) -> float | None:
 
 
 def expected_bytes(stages: Iterable[Stage]) -> int:
-    """Return the disk space that ``stages`` will need at most: images as if not compressed, twice, and some room."""
-    side = [source.image_size for stage in stages for source in stage.inputs.values() if hasattr(source, "image_size")]
+    """Return the disk space that ``stages`` will need at most.
+
+    Images count as if not compressed, twice; embeddings as the widest in use; and there is some room.
+    """
+    stages = list(stages)
+    side = [getattr(source, "image_size", None) or 0 for stage in stages for source in stage.inputs.values()]
     pixels = 3 * max(side, default=0) ** 2
-    images = sum(stage.work for stage in stages if stage.kind == "synthesis")
-    return 2 * images * pixels + ROOM
+    images, embedded = (sum(stage.work for stage in stages if stage.kind == kind) for kind in ("synthesis", "features"))
+    return 2 * images * pixels + embedded * EMBEDDING + ROOM
 
 
+EMBEDDING = 2 * 512 * 4
+"""Bytes of the embeddings of an image, plain and mirrored, 512 numbers of float32 each."""
 ROOM = 256 * 2**20
-"""Bytes kept free for checkpoints, embeddings and records."""
+"""Bytes kept free for checkpoints and records."""
 
 
 def _tabled(path: Path | None) -> Iterable[tuple[str, str, float]]:

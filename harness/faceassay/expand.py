@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from faceassay.contracts import Augmentation, FaceassayError, Plugin, Recognizer, Trainable
-from faceassay.graph import Cell, DataInput, Graph, Row, Stage, stage_seed
+from faceassay.given import DataInput, Given, PackInput
+from faceassay.graph import Cell, Graph, Row, Stage, stage_seed
 from faceassay.spec import MatrixSpec, SpecError
 from faceassay.spec.reader import Benchmark, Method
 from faceassay.spec.yaml import Place, Problem
@@ -20,11 +21,13 @@ def expand(matrix: MatrixSpec) -> Graph:
         SpecError: with every problem found, each at its place in the spec.
     """
     data, problems = _open_data(matrix)
-    if not problems:
-        problems = _overlaps(matrix, data) + _unfit(matrix, data)
     if problems:
         raise SpecError(problems)
-    return _Expansion(matrix, data).graph()
+    packs, problems = _open_packs(matrix, data)
+    problems += _overlaps(matrix, data, packs) + _unfit(matrix, data, packs)
+    if problems:
+        raise SpecError(problems)
+    return _Expansion(matrix, data, packs).graph()
 
 
 def _open_data(matrix: MatrixSpec) -> tuple[dict[str, DataInput], list[Problem]]:
@@ -38,24 +41,39 @@ def _open_data(matrix: MatrixSpec) -> tuple[dict[str, DataInput], list[Problem]]
     return data, problems
 
 
-def _overlaps(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> list[Problem]:
-    training = set(data[matrix.spec.train].people)
-    problems = []
+def _open_packs(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> tuple[dict[str, PackInput], list[Problem]]:
+    packs: dict[str, PackInput] = {}
+    problems: list[Problem] = []
     for benchmark in matrix.benchmarks:
-        shared = [person for person in data[benchmark.data].people if person in training]
+        source = data[benchmark.data] if benchmark.data else None
+        try:
+            packs[benchmark.name] = PackInput.of(benchmark.name, benchmark.protocol.reader(), source)
+        except (FaceassayError, ValueError) as error:
+            problems.append(Problem(benchmark.place, f"benchmark {benchmark.name!r}: {error}"))
+    return packs, problems
+
+
+def _overlaps(matrix: MatrixSpec, data: Mapping[str, DataInput], packs: Mapping[str, PackInput]) -> list[Problem]:
+    train = matrix.spec.train
+    training, problems = set(data[train].people), []
+    for benchmark in matrix.benchmarks:
+        source = data.get(benchmark.data or "") or packs.get(benchmark.name)
+        shared = [person for person in (source.people if source else ()) if person in training]
         if shared:
             names = ", ".join(shared[:5]) + (", ..." if len(shared) > 5 else "")
+            apart = f"make data {train!r} and {benchmark.data!r} disjoint"
+            remedy = apart if benchmark.data else f"take them out of data {train!r}"
             problems.append(
                 Problem(
                     benchmark.place,
                     f"benchmark {benchmark.name!r} tests {len(shared)} identities that are also trained on ({names}): "
-                    f"make data {matrix.spec.train!r} and {benchmark.data!r} disjoint, or rename different people",
+                    f"{remedy}, or rename different people",
                 )
             )
     return problems
 
 
-def _unfit(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> list[Problem]:
+def _unfit(matrix: MatrixSpec, data: Mapping[str, DataInput], packs: Mapping[str, PackInput]) -> list[Problem]:
     """Return what the plugins themselves have against the data, the parameters or this installation."""
     real = data[matrix.spec.train]
     problems = []
@@ -65,7 +83,10 @@ def _unfit(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> list[Problem]:
         except (FaceassayError, ValueError) as error:
             problems.append(Problem(place, f"{plugin.name}: {error}"))
     for benchmark in matrix.benchmarks:
-        problems += _unfit_benchmark(benchmark, data[benchmark.data], real)
+        if benchmark.name in packs and packs[benchmark.name].image_size != real.image_size:
+            sizes = f"{packs[benchmark.name].image_size} px, the training images {real.image_size} px"
+            message = f"benchmark {benchmark.name!r} has images of {sizes}: give both one image_size"
+            problems.append(Problem(benchmark.place, message))
     try:
         matrix.spec.quality.check()
     except FaceassayError as error:
@@ -86,28 +107,15 @@ def _trainables(matrix: MatrixSpec) -> list[tuple[Place, Trainable]]:
     return found
 
 
-def _unfit_benchmark(benchmark: Benchmark, data: DataInput, real: DataInput) -> list[Problem]:
-    if data.image_size != real.image_size:
-        sizes = f"{data.image_size} px, the training images {real.image_size} px"
-        return [
-            Problem(benchmark.place, f"benchmark {benchmark.name!r} has images of {sizes}: give both one image_size")
-        ]
-    try:
-        benchmark.protocol.images(data.open())
-    except (FaceassayError, ValueError) as error:
-        return [Problem(benchmark.place, f"benchmark {benchmark.name!r}: {error}")]
-    return []
-
-
 class _Expansion:
     """Build the graph of one matrix."""
 
-    def __init__(self, matrix: MatrixSpec, data: Mapping[str, DataInput]) -> None:
+    def __init__(self, matrix: MatrixSpec, data: Mapping[str, DataInput], packs: Mapping[str, PackInput]) -> None:
         self.matrix = matrix
         self.data = data
         self.real = data[matrix.spec.train]
         self.result = Graph(dict(data))
-        self.measured = {b.name: len(b.protocol.images(data[b.data].open())) for b in matrix.benchmarks}
+        self.packs = packs
 
     def graph(self) -> Graph:
         """Return the whole graph."""
@@ -118,7 +126,7 @@ class _Expansion:
         return self.result
 
     def _stage(
-        self, kind: str, plugin: Plugin, inputs: Mapping[str, Stage | DataInput], axes: Mapping[str, int],
+        self, kind: str, plugin: Plugin, inputs: Mapping[str, Stage | Given], axes: Mapping[str, int],
         title: str, work: int, unit: str,
     ) -> Stage:  # fmt: skip
         spec = self.matrix.spec
@@ -137,7 +145,7 @@ class _Expansion:
         generator = self.matrix.generator
         if generator is None:
             raise FaceassayError("the matrix has no generator")
-        inputs: dict[str, Stage | DataInput] = {"real": self.real}
+        inputs: dict[str, Stage | Given] = {"real": self.real}
         if "recognizer" in generator.needs():
             inputs["recognizer"] = self._original_recognizer()
         axes = {"generator_seed": self.matrix.spec.generator_seed}
@@ -148,8 +156,8 @@ class _Expansion:
         """Return the recognizer trained on the real images at the first seed (M_orig of the papers)."""
         return self._trained(self.matrix.recognizer, {"real": self.real}, self.matrix.spec.seeds[0], "original")
 
-    def _sources(self, augmentation: Augmentation) -> dict[str, Stage | DataInput]:
-        inputs: dict[str, Stage | DataInput] = {"real": self.real}
+    def _sources(self, augmentation: Augmentation) -> dict[str, Stage | Given]:
+        inputs: dict[str, Stage | Given] = {"real": self.real}
         if "generator" in augmentation.needs():
             inputs["generator"] = self._generator()
         if "recognizer" in augmentation.needs():
@@ -168,14 +176,14 @@ class _Expansion:
         return augmentation.planned_images(len(self.real.people)) if augmentation else 0
 
     def _quality(self, augmentation: Augmentation, seed: int) -> Stage:
-        inputs: dict[str, Stage | DataInput] = {"real": self.real, "synthesis": self._synthesis(augmentation, seed)}
+        inputs: dict[str, Stage | Given] = {"real": self.real, "synthesis": self._synthesis(augmentation, seed)}
         title = f"image quality of {augmentation.name}, seed {seed}"
         return self._stage(
             "quality", self.matrix.spec.quality, inputs, {}, title, self._planned(augmentation), "images"
         )
 
     def _trained(self, plugin: Recognizer, inputs: Mapping[str, Stage | DataInput], seed: int, what: str) -> Stage:
-        images = sum(source.images if isinstance(source, DataInput) else source.work for source in inputs.values())
+        images = sum(source.work if isinstance(source, Stage) else source.images for source in inputs.values())
         title = f"recognizer {what}, seed {seed}"
         return self._stage("recognizer", plugin, inputs, {"seed": seed}, title, plugin.work(images), "training images")
 
@@ -196,12 +204,12 @@ class _Expansion:
         return self._planned(method.augmentation) + (self.real.images if method.uses_real else 0)
 
     def _evaluation(self, method: Method, benchmark: Benchmark, recognizer: Stage, seed: int) -> Stage:
-        data, what = self.data[benchmark.data], f"{benchmark.name} of {method.name}, seed {seed}"
-        protocol, images = benchmark.protocol, self.measured[benchmark.name]
-        inputs: dict[str, Stage | DataInput] = {"recognizer": recognizer, "data": data}
-        features = self._stage("features", protocol, inputs, {}, f"features {what}", images, "images")
-        inputs = {"features": features, "data": data}
-        return self._stage("evaluation", protocol, inputs, {}, f"evaluation {what}", images, "images")
+        pack, what = self.packs[benchmark.name], f"{benchmark.name} of {method.name}, seed {seed}"
+        inputs: dict[str, Stage | Given] = {"recognizer": recognizer, "benchmark": pack}
+        features = self._stage("features", pack.reader, inputs, {}, f"features {what}", pack.images, "images")
+        inputs = {"features": features, "benchmark": pack}
+        protocol = benchmark.protocol
+        return self._stage("evaluation", protocol, inputs, {}, f"evaluation {what}", pack.images, "images")
 
     def _rows(self) -> None:
         for method in self.matrix.methods:

@@ -39,8 +39,7 @@ def file_digests(
         root: the folder that ``paths`` are relative to.
         paths: relative paths with forward slashes.
         check: applied to the bytes of each file once; a file that passed it is not read again while it is unchanged.
-        cache: folder of the caches; by default ``$FACEASSAY_CACHE``, else ``$XDG_CACHE_HOME/faceassay``, else
-            ``~/.cache/faceassay``. Where it cannot be used, every file is read.
+        cache: folder of the caches, by default `cache_folder`. Where it cannot be used, every file is read.
 
     Raises:
         DataError: naming the files that are missing, unreadable or fail the check, all of them together.
@@ -80,6 +79,20 @@ def path_fingerprint(path: Path, *, cache: Path | None = None) -> str:
         below = [file.relative_to(path).as_posix() for file in _files_below(path)]
         return tree_fingerprint(file_digests(path, below, cache=cache))
     return file_digests(path.parent, [path.name], cache=cache)[path.name]
+
+
+def cache_folder() -> Path:
+    """Return the folder of the caches.
+
+    That is ``$FACEASSAY_CACHE``, else ``$XDG_CACHE_HOME/faceassay``, else ``~/.cache/faceassay``.
+
+    Raises:
+        RuntimeError: when none is set and there is no home folder.
+    """
+    if own := os.environ.get(CACHE_VARIABLE):
+        return Path(own)
+    shared = os.environ.get("XDG_CACHE_HOME")
+    return (Path(shared) if shared else Path.home() / ".cache") / "faceassay"
 
 
 def _files_below(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
@@ -160,7 +173,7 @@ class _Cache:
     def open(cls, root: Path, folder: Path | None, check: Check | None) -> _Cache:
         name = "" if check is None else f"{check.__module__}.{check.__qualname__}"
         try:
-            file = (folder or _cache_folder()) / f"{hashlib.sha256(os.fsencode(root.resolve())).hexdigest()}.sqlite"
+            file = (folder or cache_folder()) / f"{hashlib.sha256(os.fsencode(root.resolve())).hexdigest()}.sqlite"
             file.parent.mkdir(parents=True, exist_ok=True)
             return cls(_connect(file), name)
         except (OSError, RuntimeError, sqlite3.Error):  # unwritable, no home, locked by a stalled process
@@ -180,13 +193,6 @@ class _Cache:
 
     def close(self) -> None:
         self.database.close()
-
-
-def _cache_folder() -> Path:
-    if own := os.environ.get(CACHE_VARIABLE):
-        return Path(own)
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "faceassay"
 
 
 def _connect(file: Path) -> sqlite3.Connection:

@@ -8,69 +8,14 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from faceassay import keys, seeds
-from faceassay.contracts import DataError, DatasetPlugin, FaceDataset, Plugin
-from faceassay.datasets import identity_range, select_identities
+from faceassay.contracts import Plugin
+from faceassay.given import DataInput, Given, plugin_digest
 from faceassay.sourcecode import closure, digest_of
 
-THREADED_KINDS = frozenset({"generator", "recognizer", "synthesis", "features"})
+THREADED_KINDS = frozenset({"generator", "recognizer", "synthesis", "preprocessing", "features"})
 """Kinds that compute with torch: the number of threads is part of their keys."""
-
-
-@dataclass(frozen=True)
-class DataInput:
-    """Name a dataset as an input of a stage; it is opened anew wherever the stage runs.
-
-    Attributes:
-        name: the name that the spec gives it.
-        plugin: the dataset plugin.
-        identities: range, names, or None for all.
-        fingerprint: of the selected images.
-        images, people: counts.
-    """
-
-    name: str
-    plugin: DatasetPlugin
-    identities: str | tuple[str, ...] | None
-    fingerprint: str
-    images: int
-    people: tuple[str, ...]
-    image_size: int
-
-    @classmethod
-    def of(cls, name: str, plugin: DatasetPlugin, identities: str | tuple[str, ...] | None) -> DataInput:
-        """Open the data once to learn its fingerprint and counts.
-
-        Raises:
-            DataError: when the data cannot be used.
-        """
-        data = _opened(plugin, identities)
-        people = tuple(data.identities)
-        return cls(name, plugin, identities, data.fingerprint, len(data), people, data.image_size)
-
-    def open(self) -> FaceDataset:
-        """Open the data.
-
-        Raises:
-            DataError: when it changed since the graph was made.
-        """
-        data = _opened(self.plugin, self.identities)
-        if data.fingerprint != self.fingerprint:
-            raise DataError(f"data {self.name!r} changed while the matrix was running: run again")
-        return data
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The part of a key that stands for this data."""
-        plugin = keys.plugin_document(self.plugin, plugin_digest(type(self.plugin)))
-        return {"data": {"plugin": plugin, "identities": list(self.people), "fingerprint": self.fingerprint}}
-
-
-def _opened(plugin: DatasetPlugin, identities: str | tuple[str, ...] | None) -> FaceDataset:
-    data = plugin.open()
-    if identities is None:
-        return data
-    names = identity_range(data.identities, identities) if isinstance(identities, str) else identities
-    return select_identities(data, names)
+REPORTED_KINDS = frozenset({"evaluation", "quality", "preprocessing"})
+"""Kinds whose artifacts a report reads; the others are made for them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +23,7 @@ class Stage:
     """One computation whose result is an artifact.
 
     Attributes:
-        kind: generator, recognizer, plan, synthesis, quality, features or evaluation.
+        kind: generator, recognizer, plan, synthesis, quality, preprocessing, features or evaluation.
         plugin: the plugin that does the work.
         inputs: what it reads, by the names that plugins use.
         axes: the seed axes that it varies on, with their values.
@@ -90,7 +35,7 @@ class Stage:
 
     kind: str
     plugin: Plugin
-    inputs: Mapping[str, Stage | DataInput]
+    inputs: Mapping[str, Stage | Given]
     axes: Mapping[str, int]
     seed: int
     threads: int
@@ -167,8 +112,8 @@ class Graph:
         return self.stages.setdefault(stage.digest, stage)
 
     def targets(self) -> list[Stage]:
-        """Return the stages that a report reads: evaluations and image qualities."""
-        return [stage for stage in self.stages.values() if stage.kind in ("evaluation", "quality")]
+        """Return the stages that a report reads."""
+        return [stage for stage in self.stages.values() if stage.kind in REPORTED_KINDS]
 
     def ancestors(self, stage: Stage) -> Iterator[Stage]:
         """Yield every stage that ``stage`` needs, itself left out."""
@@ -186,16 +131,10 @@ def core_digest(kind: str) -> str:
     return digest_of(modules)
 
 
-@lru_cache
-def plugin_digest(cls: type[Plugin]) -> str:
-    """Return the digest of a plugin's code, taken once in a process: hundreds of stages ask for it."""
-    return keys.code_digest(cls)
-
-
 def stage_seed(base_seed: int, kind: str, axes: Mapping[str, int]) -> int:
     """Return the seed of a stage of ``kind`` on ``axes``."""
     return seeds.derive(base_seed, kind, axes)
 
 
-def _input_document(source: Stage | DataInput) -> dict[str, Any]:
-    return source.document if isinstance(source, DataInput) else {"stage": source.digest}
+def _input_document(source: Stage | Given) -> dict[str, Any]:
+    return {"stage": source.digest} if isinstance(source, Stage) else source.document

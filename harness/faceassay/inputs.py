@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from faceassay.contracts import Sources
-from faceassay.graph import DataInput, Stage
+from faceassay.graph import Stage
 from faceassay.store import Store
 
 
@@ -30,7 +30,9 @@ def open_artifact(stage: Stage, store: Store, device: str = "cpu") -> Any:
 def open_sources(stage: Stage, store: Store, device: str = "cpu") -> Sources:
     """Return the inputs of ``stage``, each opened when it is first read."""
     openers: dict[str, Callable[[], Any]] = {
-        name: source.open if isinstance(source, DataInput) else partial(open_artifact, source, store, device)
+        name: partial(open_artifact, source, store, device)
+        if isinstance(source, Stage)
+        else partial(source.open, device, stage.threads)
         for name, source in stage.inputs.items()
     }
     return Sources(openers)
@@ -40,8 +42,8 @@ def input_contents(stage: Stage, store: Store) -> dict[str, Mapping[str, str]]:
     """Return what the record keeps of each input: key and content hash, or the data's fingerprint."""
     contents: dict[str, Mapping[str, str]] = {}
     for name, source in stage.inputs.items():
-        if isinstance(source, DataInput):
-            contents[name] = {"data": source.name, "fingerprint": source.fingerprint}
+        if not isinstance(source, Stage):
+            contents[name] = {"name": source.name, "fingerprint": source.fingerprint}
         else:
             store.verified(source.kind, source.digest)
             record = store.record(source.kind, source.digest) or {}

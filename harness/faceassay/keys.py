@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from faceassay.contracts import DatasetPlugin, FaceassayError, Plugin, data_paths
+from faceassay.contracts import DatasetPlugin, EvaluationProtocol, FaceassayError, PackReader, Plugin, data_paths
 from faceassay.fingerprints import path_fingerprint
 from faceassay.sourcecode import source_digest
 
@@ -58,20 +58,27 @@ def plugin_document(plugin: Plugin, source: str | None = None) -> dict[str, Any]
 
     ``source`` is the digest of its code where that is known already.
 
-    Every data path among the parameters is replaced by the fingerprint of what it holds; a dataset's are left out,
-    since the fingerprint of the opened dataset stands beside its document and says more.
+    Every data path among the parameters is replaced by the fingerprint of what it holds; those of datasets and packs
+    are left out, since the fingerprint of what was opened stands beside their document and says more.
     """
     parameters = plugin.model_dump(mode="json")
     for name in type(plugin).model_fields:
         if isinstance(getattr(plugin, name), set | frozenset):  # their order changes from process to process
             parameters[name] = sorted(parameters[name], key=canonical)
+    opened = _paths_opened(plugin)
     for name, held in data_paths(plugin).items():
-        if isinstance(plugin, DatasetPlugin):
+        if name in opened:
             del parameters[name]
         else:
             parameters[name] = _fingerprints(held)
     code = source or code_digest(type(plugin))
     return {"name": plugin.name, "version": plugin.version, "source": code, "parameters": parameters}
+
+
+def _paths_opened(plugin: Plugin) -> Collection[str]:
+    """Return the data paths whose content enters the key as the fingerprint of an opened dataset or pack."""
+    opener = plugin.reader() if isinstance(plugin, EvaluationProtocol) else plugin
+    return data_paths(opener) if isinstance(opener, DatasetPlugin | PackReader) else ()
 
 
 def code_digest(cls: type[Plugin]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from faceassay.contracts import Evaluation, FaceDataset
+import numpy as np
+from numpy.typing import NDArray
+
+from faceassay.contracts import Evaluation, FaceDataset, Fact, Interval
 from faceassay.graph import Cell, Graph, Row, Stage
 from faceassay.inputs import open_artifact
 from faceassay.spec import MatrixSpec
@@ -20,12 +22,19 @@ NOT_RUN = "not run"
 
 @dataclass(frozen=True)
 class CellResult:
-    """Hold the metrics of one (method, benchmark, seed), or why there are none."""
+    """Hold the metrics of one (method, benchmark, seed) and what is said of them, or why there are none."""
 
     cell: Cell
     metrics: Mapping[str, float]
-    notes: Mapping[str, Any]
+    notes: Mapping[str, Fact]
     failure: str | None
+    intervals: Mapping[str, Sequence[Interval]] = field(default_factory=dict)
+    cautions: Mapping[str, str] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+    def interval(self, metric: str) -> Interval | None:
+        """Return the interval of ``metric`` that is to be shown first, None where there is none."""
+        return next(iter(self.intervals.get(metric, ())), None)
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,16 @@ class Results:
         """Return the result of one cell."""
         wanted = (method, benchmark, seed)
         return next(r for r in self.cells if (r.cell.method, r.cell.benchmark, r.cell.seed) == wanted)
+
+    def evaluated(self, benchmark: str) -> list[CellResult]:
+        """Return the cells of a benchmark that have numbers."""
+        return [result for result in self.cells if result.cell.benchmark == benchmark and result.failure is None]
+
+    def shared_notes(self, benchmark: str) -> dict[str, Fact]:
+        """Return the notes on which all cells of a benchmark agree; what differs is no fact about the benchmark."""
+        noted = [result.notes for result in self.evaluated(benchmark)]
+        first = noted[0] if noted else {}
+        return {name: value for name, value in first.items() if all(other.get(name) == value for other in noted)}
 
     def columns(self) -> list[tuple[str, str]]:
         """Return (benchmark, metric identity) of every column, in order."""
@@ -85,6 +104,17 @@ class Results:
         evaluation: Evaluation = open_artifact(cell.evaluation, self.store)
         return evaluation
 
+    def replicates(self, cell: Cell) -> Mapping[str, NDArray[np.float64]]:
+        """Return the bootstrap replicates of each metric of a cell, float64 [R]; empty where it keeps none.
+
+        Entry r of a metric comes from draw r, the same for every cell of a benchmark. No other scores are read.
+        """
+        evaluation = self.evaluation(cell)
+        if evaluation is None or "replicates" not in evaluation.scores:
+            return {}
+        drawn = np.array(evaluation.scores["replicates"], dtype=np.float64)
+        return dict(zip(evaluation.metrics, drawn.T, strict=True))
+
     def costs(self) -> Iterator[tuple[Stage, Record]]:
         """Yield every finished stage of the matrix with its record."""
         for stage in self.graph.stages.values():
@@ -108,8 +138,8 @@ def _cell_result(cell: Cell, settled: Collection[str], graph: Graph, store: Stor
     stage = cell.evaluation
     if stage.digest not in settled:
         return CellResult(cell, {}, {}, _reason(stage, graph, store))
-    document = json.loads((store.verified(stage.kind, stage.digest) / "evaluation.json").read_text())
-    return CellResult(cell, document["metrics"], document["notes"], None)
+    told: Evaluation = open_artifact(stage, store)
+    return CellResult(cell, told.metrics, told.notes, None, told.intervals, told.cautions, told.warnings)
 
 
 def _reason(stage: Stage, graph: Graph, store: Store) -> str:

@@ -17,7 +17,8 @@ from typing import Any, ClassVar
 from faceassay.contracts import FaceassayError, Observer, StageView, parameter
 from faceassay.graph import Stage
 from faceassay.keys import digest
-from faceassay.results import Results
+from faceassay.report.words import basis
+from faceassay.results import CellResult, Results
 
 TABLE_RUN = "table"
 CELL_TAG = "faceassay.cell"
@@ -150,7 +151,7 @@ def _entries(results: Results, report: Sequence[Path]) -> Iterator[_Entry]:
 def _cell_entry(results: Results, method: str, seed: int) -> _Entry:
     row = results.graph.rows[method]
     cells = [r for r in results.cells if r.cell.method == method and r.cell.seed == seed]
-    metrics = {f"{r.cell.benchmark}/{metric}": value for r in cells for metric, value in r.metrics.items()}
+    metrics = {name: value for r in cells for name, value in _numbers(r)}
     stages = _told_stages(results, row.recognizers[seed])
     params = {"n_s": str(row.synthetic_images), "n_r": str(row.real_images), "updates": str(row.updates)}
     for stage in stages:
@@ -159,12 +160,40 @@ def _cell_entry(results: Results, method: str, seed: int) -> _Entry:
     data = {f"faceassay.data.{name}": source.fingerprint for name, source in results.graph.data.items()}
     keys = {f"faceassay.key.{stage.kind}": stage.digest for stage in stages}
     keys |= {f"faceassay.key.evaluation.{r.cell.benchmark}": r.cell.evaluation.digest for r in cells}
+    said = {name: text for r in cells for name, text in _remarks(r)}
     reasons = dict.fromkeys(r.failure for r in cells if r.failure)
     missing = {"faceassay.missing": "; ".join(map(str, reasons))[:TAG_CHARACTERS]} if reasons else {}
-    tags = {"method": method, "seed": str(seed), **data, **keys, **missing}
+    tags = {"method": method, "seed": str(seed), **data, **keys, **said, **missing}
     entry = _Entry(f"{method}, seed {seed}", metrics, params, tags)
     entry.failed = bool(reasons)
     return entry
+
+
+def _numbers(result: CellResult) -> Iterator[tuple[str, float]]:
+    """Yield every metric with the limits of its first interval.
+
+    They are no ``METRIC/low``: a tracking address that is a folder keeps metrics as files named after them.
+    """
+    for metric, value in result.metrics.items():
+        name, interval = f"{result.cell.benchmark}/{metric}", result.interval(metric)
+        yield name, value
+        if interval is not None:
+            yield f"{name}.low", interval.low
+            yield f"{name}.high", interval.high
+
+
+def _remarks(result: CellResult) -> Iterator[tuple[str, str]]:
+    """Yield as tags what a benchmark's numbers rest on: its pack, what varies within the limits, what to beware of."""
+    shown = [interval for interval in map(result.interval, result.metrics) if interval is not None]
+    said = {
+        "pack": [str(result.notes["sha256"])] if "sha256" in result.notes else [],
+        "intervals": dict.fromkeys(map(basis, shown)),
+        "warnings": result.warnings,
+        "cautions": [f"{metric}: {text}" for metric, text in result.cautions.items()],
+    }
+    for name, texts in said.items():
+        if texts:
+            yield f"faceassay.{name}.{result.cell.benchmark}", "; ".join(texts)[:TAG_CHARACTERS]
 
 
 def _told_stages(results: Results, recognizer: Stage) -> list[Stage]:

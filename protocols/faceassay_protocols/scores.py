@@ -9,8 +9,8 @@ from faceassay.contracts import DataError
 from faceassay_protocols.wording import listed
 
 
-def labelled(scores: ArrayLike, is_same: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return ``scores`` as float64 [N] and ``is_same`` as bool [N].
+def labelled(scores: ArrayLike, is_same: ArrayLike) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+    """Return ``scores`` as float64 [N], or as the float32 that they are, and ``is_same`` as bool [N]; copies neither.
 
     Labels must be boolean already: a file that writes -1 for different would otherwise count every pair as same.
 
@@ -18,7 +18,9 @@ def labelled(scores: ArrayLike, is_same: ArrayLike) -> tuple[NDArray[np.float64]
         DataError: when there are no pairs, the lengths differ, a label is not boolean, or a score is not finite
             (names the pairs).
     """
-    values, same = np.asarray(scores, dtype=np.float64), np.asarray(is_same)
+    values, same = np.asarray(scores), np.asarray(is_same)
+    if values.dtype != np.float32:
+        values = values.astype(np.float64, copy=False)
     if values.ndim != 1 or values.shape != same.shape or not len(values):
         raise DataError(f"scores {values.shape} and labels {same.shape}: give one label to each of at least one pair")
     if same.dtype != np.bool_:

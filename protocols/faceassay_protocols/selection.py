@@ -1,26 +1,32 @@
-"""Own the view of some images of an image set, in a given order. Copies and decodes nothing until asked."""
+"""Own the view of some images of a dataset, in a given order. Copies and decodes nothing until asked."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from faceassay.contracts import FaceImages, ImageBatch, IntArray
+from faceassay.contracts import FaceDataset, ImageBatch, IntArray
 
 
 @dataclass(frozen=True, eq=False)
 class ImageSelection:
     """Show the images ``rows`` (int64 [N]) of ``source`` as images 0 to N-1."""
 
-    source: FaceImages
+    source: FaceDataset
     rows: IntArray
 
     @property
     def image_size(self) -> int:
         """Side of the square images in pixels."""
         return self.source.image_size
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of the N images."""
+        return [self.source.item_ids[row] for row in self.rows]
 
     @property
     def fingerprint(self) -> str:

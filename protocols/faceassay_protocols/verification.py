@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from faceassay.contracts import DataError, IntArray
-from faceassay_protocols.embeddings import Embeddings, flip_sum, squared_distances, unit_rows
+from faceassay_protocols.blockwise import blocks
+from faceassay_protocols.embeddings import (
+    PAIRS_AT_A_TIME,
+    Embeddings,
+    flip_sum,
+    refuse_unusable,
+    require_matrix,
+    row_lengths,
+)
 from faceassay_protocols.scores import labelled
 
 GRID_STEP = 0.01
@@ -52,9 +60,16 @@ def pair_distances(embeddings: Embeddings, flipped: Embeddings | None = None) ->
     """
     if len(embeddings) % 2:
         raise DataError(f"{len(embeddings)} embeddings do not make pairs: pair k is rows 2k and 2k+1")
-    unit = unit_rows(flip_sum(embeddings, flipped))
-    first = np.arange(0, len(unit), 2, dtype=np.int64)
-    return squared_distances(unit, first, first + 1)
+    require_matrix(embeddings, flipped)
+    lengths, distances = np.empty(len(embeddings)), np.empty(len(embeddings) // 2)
+    for part in blocks(len(embeddings), 2 * PAIRS_AT_A_TIME):
+        rows = flip_sum(embeddings[part], None if flipped is None else flipped[part])
+        lengths[part] = row_lengths(rows)
+        with np.errstate(divide="ignore", invalid="ignore"):  # such rows are refused below, all at once
+            rows /= lengths[part, None]
+            distances[part.start // 2 : part.stop // 2] = np.square(rows[0::2] - rows[1::2]).sum(axis=1)
+    refuse_unusable(lengths)
+    return distances
 
 
 def ten_fold_accuracy(

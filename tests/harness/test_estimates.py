@@ -131,9 +131,10 @@ def test_the_cost_table_of_a_run_estimates_the_same_matrix_in_an_empty_store(fin
     assert all(estimate(stage, rates) is not None for stage in finished.graph.stages.values())
 
 
-def test_expected_bytes_allow_each_synthetic_image_twice(finished):
+def test_expected_bytes_allow_each_synthetic_image_twice_and_embeddings_of_512_numbers_twice(finished):
     stages = finished.graph.stages.values()
-    assert expected_bytes(stages) == ROOM + len(SEEDS) * 15 * 2 * 16 * 16 * 3
+    embedded = sum(stage.work for stage in stages if stage.kind == "features")
+    assert expected_bytes(stages) == ROOM + len(SEEDS) * 15 * 2 * 16 * 16 * 3 + embedded * 2 * 512 * 4
 
 
 def test_expected_bytes_of_nothing_are_the_room_for_small_things():

@@ -84,7 +84,7 @@ def test_the_record_holds_key_and_content_of_every_input(graph, stages, store):
     plan = made(stages[PLAN], store)
     record = made(stages[SYNTHESIS], store)
     assert record["inputs"] == {
-        "real": {"data": "train", "fingerprint": graph.data["train"].fingerprint},
+        "real": {"name": "train", "fingerprint": graph.data["train"].fingerprint},
         "plan": {"key": stages[PLAN].digest, "content": plan["content"]},
     }
 

@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 from faceassay import graph as graphs
-from faceassay import keys, seeds
+from faceassay import keys, seeds, sourcecode
 from faceassay.contracts import DataError
 from faceassay.expand import expand
 from faceassay.registry import Origin, Registry
@@ -313,6 +313,35 @@ def test_a_parameter_of_the_generator_changes_the_rows_that_use_it(folder, befor
 
 def test_a_parameter_of_a_protocol_changes_its_column_alone(folder, before):
     roles = moved(before, expanded(folder, changed("benchmarks", 0, "protocol", "pair_seed", value=5)))
+    assert {(role[0], role[3]) for role in roles} == {("features", "pairs"), ("evaluation", "pairs")}
+
+
+@pytest.mark.parametrize(("parameter", "value"), [("flip", False), ("fprs", [0.1]), ("replicates", 7)])
+def test_a_parameter_of_a_protocols_metrics_embeds_nothing_again(parameter, value, folder, before):
+    roles = moved(before, expanded(folder, changed("benchmarks", 0, "protocol", parameter, value=value)))
+    assert {(role[0], role[3]) for role in roles} == {("evaluation", "pairs")}
+
+
+@pytest.mark.parametrize(
+    ("module", "benchmark"),
+    [("faceassay_protocols.verification", "pairs"), ("faceassay_protocols.identification", "lowres")],
+)
+def test_changed_code_of_a_metric_embeds_nothing_again(module, benchmark, folder, before, monkeypatch, forgetful):
+    real = keys.source_digest
+
+    def source_digest(start, **options):
+        return "changed" if module in sourcecode.closure(start, **options) else real(start, **options)
+
+    monkeypatch.setattr(keys, "source_digest", source_digest)
+    roles = moved(before, expanded(folder))
+    assert kinds_of(roles) == {"evaluation"}
+    assert benchmark in {role[3] for role in roles}
+
+
+def test_changed_code_of_a_reader_embeds_again(folder, before, monkeypatch, forgetful):
+    real, module = keys.source_digest, "faceassay_protocols.readers.dealt_pairs"
+    monkeypatch.setattr(keys, "source_digest", lambda m, **k: "changed" if m == module else real(m, **k))
+    roles = moved(before, expanded(folder))
     assert {(role[0], role[3]) for role in roles} == {("features", "pairs"), ("evaluation", "pairs")}
 
 
@@ -631,7 +660,7 @@ def test_data_that_cannot_be_used_are_refused(own):
 def test_data_that_change_while_the_matrix_runs_are_refused(own):
     graph = expanded(own)
     repaint(own / "train" / "bob" / "5.png")
-    with pytest.raises(DataError, match="data 'train' changed while the matrix was running"):
+    with pytest.raises(DataError, match="data 'train' changed meanwhile"):
         graph.data["train"].open()
 
 

@@ -1,13 +1,15 @@
 """What a store says of a matrix: numbers, failures, qualities, costs."""
 
+import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from faceassay.contracts import StoreError
 from faceassay.results import NOT_RUN
 from faceassay.store import Store
-from finished_matrix import COLUMNS, METHODS, SEEDS, break_stage, finished_matrix, forget
+from finished_matrix import COLUMNS, METHODS, PACK, SEEDS, break_stage, finished_matrix, finished_packed, forget
 
 LOST = "evaluation pairs of Blend + real, seed 7"
 
@@ -15,6 +17,11 @@ LOST = "evaluation pairs of Blend + real, seed 7"
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     return finished_matrix(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    return finished_packed(tmp_path_factory)
 
 
 @pytest.fixture
@@ -44,6 +51,75 @@ def test_cells_hold_the_stored_metrics_exactly(finished):
 
 def test_cells_hold_the_stored_notes(finished):
     assert finished.results().cell("Real", "lowres", 0).notes["probe_size"] == 6
+
+
+def test_cells_hold_the_stored_intervals_cautions_and_warnings(finished, packed):
+    for matrix in (finished, packed):
+        stored = documents(matrix.store)
+        for result in matrix.results().cells:
+            said = stored[result.cell.evaluation.digest]
+            limits = {name: [vars(one) for one in several] for name, several in result.intervals.items()}
+            assert (limits, result.cautions, result.warnings) == (
+                said["intervals"],
+                said["cautions"],
+                said["warnings"],
+            )
+
+
+def test_a_pack_that_is_not_what_its_name_says_is_warned_of(packed):
+    (warning,) = packed.results().cell("Real", "pack", 3).warnings
+    assert f"{PACK}: 40 pairs, LFW has 6000" in warning
+
+
+def test_the_interval_of_a_metric_is_the_first_one(packed):
+    result = packed.results().cell("Real", "pack", 3)
+    _, tar = result.metrics
+    assert [one.population for one in result.intervals[tar]] == ["pairs", "false accepts", "genuine pairs"]
+    assert result.interval(tar) == result.intervals[tar][0]
+    assert result.interval("unheard of") is None
+    assert packed.results().cell("Real", "bare", 3).interval("auc/flip-sum") is None
+
+
+def test_notes_on_which_the_cells_of_a_benchmark_differ_are_not_shared(finished):
+    results = finished.results()
+    shared = results.shared_notes("pairs")
+    assert (shared["pairs"], shared["interval_population"], len(shared["sha256"])) == (180, "identities", 64)
+    assert "fold_std (this protocol)" in results.cell("Real", "pairs", 0).notes
+    assert "fold_std (this protocol)" not in shared
+    assert results.shared_notes("lowres")["probe_size"] == 6
+
+
+def test_failed_cells_have_no_say_in_what_is_shared(finished, store):
+    break_stage(finished.stage(LOST), store, "out of luck")
+    results = finished.results(store)
+    assert len(results.evaluated("pairs")) == len(METHODS) * len(SEEDS) - 1
+    assert results.shared_notes("pairs") == finished.results().shared_notes("pairs")
+
+
+def test_nothing_is_shared_where_nothing_has_run(finished, tmp_path):
+    assert finished.results(tmp_path / "empty").shared_notes("pairs") == {}
+
+
+def test_replicates_are_the_stored_ones_by_metric(finished):
+    results = finished.results()
+    digest = finished.stage(LOST).digest
+    stored = np.load(finished.store / "artifacts" / "evaluation" / digest / "scores" / "replicates.npy")
+    drawn = results.replicates(results.cell("Blend + real", "pairs", 7).cell)
+    assert stored.shape == (1000, 3)
+    assert tuple(drawn) == tuple(metric for benchmark, metric in COLUMNS if benchmark == "pairs")
+    for column, of_metric in enumerate(drawn.values()):
+        np.testing.assert_array_equal(of_metric, stored[:, column])
+
+
+def test_a_cell_that_failed_or_keeps_none_has_no_replicates(finished, packed, store, monkeypatch):
+    break_stage(finished.stage(LOST), store, "out of luck")
+    results, bare = finished.results(store), packed.results()
+    assert results.replicates(results.cell("Blend + real", "pairs", 7).cell) == {}
+    cell = bare.cell("Real", "bare", 3).cell
+    assert {len(of_metric) for of_metric in bare.replicates(cell).values()} == {0}
+    without = dataclasses.replace(bare.evaluation(cell), scores={})
+    monkeypatch.setattr(type(bare), "evaluation", lambda self, cell: without)
+    assert bare.replicates(cell) == {}
 
 
 def test_columns_are_the_announced_metrics_of_each_benchmark_in_order(finished):
@@ -155,4 +231,4 @@ def test_evaluations_come_with_their_scores_and_curves(finished):
     results = finished.results()
     evaluation = results.evaluation(results.cell("Real", "lowres", 0).cell)
     assert set(evaluation.curves) == {"cmc"}
-    assert evaluation.metrics["rank:1/cosine/flip-sum"] == (evaluation.scores["rank"] == 1).mean()
+    assert evaluation.metrics["rank:1/cosine/flip-sum"] == (evaluation.scores["rank-flip-sum"] == 1).mean()

@@ -452,4 +452,4 @@ def test_data_that_changed_while_the_matrix_runs_fails_the_stages_that_read_it(g
 
     monkeypatch.setattr(tiny_plugins.TinyFaces, "open", changed)
     failures = tiny.run(graph, store)
-    assert "data 'train' changed while the matrix was running: run again" in failures[PLAN]
+    assert "data 'train' changed meanwhile: run again" in failures[PLAN]

@@ -15,17 +15,19 @@ from faceassay.blocks import block_is_complete
 from faceassay.contracts import (
     Augmentation,
     Curve,
+    DataError,
     Evaluation,
     EvaluationProtocol,
     FaceassayError,
     Features,
+    Interval,
     Recognizer,
     SynthesisPlan,
 )
 from faceassay.seeds import noise_keys, row_noise
 from faceassay.stages import evaluation, features, plan, recognizer, synthesis
 from faceassay.stages.plan import StoredPlan
-from fakes import ArrayDataset, Log, sources, stage_context, toy_faces
+from fakes import ArrayDataset, Log, WholePack, sources, stage_context, toy_faces
 
 SIZE = 16
 
@@ -367,17 +369,17 @@ class Fixed(EvaluationProtocol):
     def metric_ids(self):
         return self.announced
 
-    def images(self, data):
-        return data
+    def reader(self):
+        raise AssertionError("a stage opens its inputs itself")
 
-    def evaluate(self, data, features):
+    def evaluate(self, pack, features):
         return self.result
 
 
 def embedded(data, folder, log=None):
     fitted, context = Pixels(), stage_context(folder, log=log)
-    features.run(Fixed(), sources(data=data, recognizer=fitted), context)
-    return features.load(Fixed(), context.folder, "cpu"), fitted
+    features.run(None, sources(benchmark=WholePack(data), recognizer=fitted), context)
+    return features.load(None, context.folder, "cpu"), fitted
 
 
 def test_features_are_the_embeddings_of_the_images_in_order(real, tmp_path):
@@ -393,6 +395,46 @@ def test_flipped_features_are_those_of_the_mirrored_images(real, tmp_path):
     assert not np.array_equal(made.flipped, made.embeddings)
 
 
+class Stopping(Pixels):
+    """Embed eight times, then stop."""
+
+    def embed(self, images):
+        if len(self.batches) == 4:
+            raise KeyboardInterrupt
+        return super().embed(images)
+
+
+def test_a_stopped_embedding_goes_on_where_it_was_and_ends_in_the_same_bytes(tmp_path):
+    data = toy_faces(identities=5, per_identity=40, size=SIZE)
+    whole, _ = embedded(data, tmp_path / "whole")
+    context, given = stage_context(tmp_path / "stopped", interval=0), {"benchmark": WholePack(data)}
+    with pytest.raises(KeyboardInterrupt):
+        features.run(None, sources(**given, recognizer=Stopping()), context)
+    fitted = Pixels()
+    features.run(None, sources(**given, recognizer=fitted), context)
+    again = features.load(None, context.folder, "cpu")
+    assert fitted.batches == [64, 64, 8, 8]
+    assert np.array_equal(again.embeddings, whole.embeddings)
+    assert np.array_equal(again.flipped, whole.flipped)
+
+
+def test_rows_that_an_earlier_attempt_lost_are_embedded_again(tmp_path):
+    data = toy_faces(identities=5, per_identity=40, size=SIZE)
+    context, given = stage_context(tmp_path, interval=0), {"benchmark": WholePack(data)}
+    with pytest.raises(KeyboardInterrupt):
+        features.run(None, sources(**given, recognizer=Stopping()), context)
+    (context.scratch / "flipped.npy").unlink()
+    fitted = Pixels()
+    features.run(None, sources(**given, recognizer=fitted), context)
+    assert sum(fitted.batches) == 2 * len(data)
+
+
+def test_images_of_another_size_than_the_recognizer_takes_are_refused(tmp_path):
+    data = toy_faces(identities=2, per_identity=4, size=2 * SIZE)
+    with pytest.raises(DataError, match=rf"images of {2 * SIZE} px, the recognizer takes {SIZE} px: set .*image_size"):
+        embedded(data, tmp_path)
+
+
 def test_images_are_embedded_in_fixed_batches_plain_and_mirrored(tmp_path):
     log = Log()
     _, fitted = embedded(toy_faces(identities=5, per_identity=30, size=SIZE), tmp_path, log)
@@ -406,7 +448,8 @@ def test_images_are_embedded_in_fixed_batches_plain_and_mirrored(tmp_path):
 def evaluated(folder, result, **told):
     plugin, context = Fixed(result=result, **told), stage_context(folder)
     embeddings = np.zeros((1, 1), np.float32)
-    evaluation.run(plugin, sources(data=None, features=Features(embeddings, embeddings)), context)
+    pack = WholePack(toy_faces(), notes={"pairs": 3, "sha256": "ab"}, warnings=("not the known pack",))
+    evaluation.run(plugin, sources(benchmark=pack, features=Features(embeddings, embeddings)), context)
     return evaluation.load(plugin, context.folder, "cpu")
 
 
@@ -414,9 +457,16 @@ def test_an_evaluation_is_read_back_as_it_was_written(tmp_path):
     scores = {"distances": np.random.default_rng(0).random(9), "is_same": np.arange(9) % 2 == 0, "tar.1e-4": np.eye(2)}
     curve = Curve(np.array([0.001, 1.0]), np.array([0.1, 1 / 3]), "false positive rate", "true accept rate", True)
     notes = {"population": "pairs", "pairs": 9, "fold_std": 0.1}
-    back = evaluated(tmp_path, Evaluation({"accuracy:a": 1 / 3, "tar:b": 0.0}, scores, {"roc": curve}, notes))
+    intervals = {"accuracy:a": [Interval(0.1, 2 / 3, "identities", "percentile bootstrap, 9 replicates")]}
+    made = Evaluation(
+        {"accuracy:a": 1 / 3, "tar:b": 0.0}, scores, {"roc": curve}, notes, intervals, {"tar:b": "rough"}, ("odd",)
+    )
+    back = evaluated(tmp_path, made)
     assert list(back.metrics.items()) == [("accuracy:a", 1 / 3), ("tar:b", 0.0)]
-    assert back.notes == notes
+    assert back.notes == {**notes, "sha256": "ab"}
+    assert back.intervals == intervals
+    assert back.cautions == {"tar:b": "rough"}
+    assert back.warnings == ["not the known pack", "odd"]
     assert set(back.scores) == set(scores)
     for name, array in scores.items():
         assert back.scores[name].dtype == array.dtype
@@ -432,6 +482,12 @@ def test_an_evaluation_is_read_back_as_it_was_written(tmp_path):
 def test_metrics_that_were_not_announced_are_refused_by_name(metrics, tmp_path):
     with pytest.raises(FaceassayError, match="protocol 'fixed' announced accuracy:a, tar:b but computed"):
         evaluated(tmp_path, Evaluation(metrics, {}))
+
+
+def test_replicates_of_another_number_of_metrics_are_refused(tmp_path):
+    scores = {"replicates": np.zeros((5, 3))}
+    with pytest.raises(FaceassayError, match=r"keeps replicates \[5, 3\], not \[R, 2\], a column for each metric"):
+        evaluated(tmp_path, Evaluation({"accuracy:a": 0.5, "tar:b": 0.5}, scores))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

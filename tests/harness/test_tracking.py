@@ -21,7 +21,7 @@ from faceassay import tracking
 from faceassay.contracts import FaceassayError
 from faceassay.report.write import write_report
 from faceassay.tracking import MlflowWriter
-from finished_matrix import COLUMNS, METHODS, SEEDS, break_stage, command, finished_matrix
+from finished_matrix import COLUMNS, METHODS, PACK, SEEDS, break_stage, command, finished_matrix, finished_packed
 
 RUNS = {f"{method}, seed {seed}" for method in METHODS for seed in SEEDS} | {"table"}
 NOBODY = "http://127.0.0.1:9"
@@ -124,6 +124,72 @@ def test_metrics_are_those_of_the_store(synced, finished):
                 stage = finished.stage(f"evaluation {benchmark} of {method}, seed {seed}")
                 path = finished.store / "artifacts" / "evaluation" / stage.digest / "evaluation.json"
                 assert metrics[f"{benchmark}/{metric}"] == json.loads(path.read_text())["metrics"][metric]
+
+
+def evaluation(finished, method, benchmark, seed):
+    """Read an evaluation from the file in the store."""
+    stage = finished.stage(f"evaluation {benchmark} of {method}, seed {seed}")
+    path = finished.store / "artifacts" / "evaluation" / stage.digest / "evaluation.json"
+    return json.loads(path.read_text())
+
+
+def test_limits_are_those_of_the_evaluation_of_the_seed(synced, finished):
+    for method in METHODS:
+        for seed in SEEDS:
+            metrics = read(synced)[f"{method}, seed {seed}"].metrics
+            for benchmark, metric in COLUMNS:
+                first = evaluation(finished, method, benchmark, seed)["intervals"][metric][0]
+                told = [metrics[f"{benchmark}/{metric}.{end}"] for end in ("low", "high")]
+                assert told == [first["low"], first["high"]]
+
+
+def test_no_metric_has_the_name_of_a_folder_of_another(synced):
+    """A tracking address that is a folder keeps every metric in a file of its name."""
+    names = {name for run in read(synced).values() for name in run.metrics}
+    assert [name for name in names if any(other.startswith(f"{name}/") for other in names)] == []
+
+
+def test_packs_are_told_by_their_sha256_with_what_varies_and_the_cautions(synced, finished):
+    tags = read(synced)["Real, seed 0"].tags
+    said = evaluation(finished, "Real", "pairs", 0)
+    assert tags["faceassay.pack.pairs"] == said["notes"]["sha256"] == finished.graph.data["test"].fingerprint
+    assert tags["faceassay.intervals.pairs"].startswith("95 % limits over identities (percentile bootstrap, ")
+    ((metric, caution),) = said["cautions"].items()
+    assert tags["faceassay.cautions.pairs"] == f"{metric}: {caution}"
+    assert "faceassay.warnings.pairs" not in tags
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    return finished_packed(tmp_path_factory)
+
+
+def test_warnings_of_a_pack_are_told(packed):
+    entry = tracking._cell_entry(packed.results(), "Real", 3)
+    (warning,) = evaluation(packed, "Real", "pack", 3)["warnings"]
+    assert entry.tags["faceassay.warnings.pack"] == warning
+    assert f"{PACK}: 40 pairs, LFW has 6000" in warning
+    assert "pack/accuracy:10fold/insightface_eval_ijbc/grid-0.01/flip-sum.low" in entry.metrics
+    assert "bare/auc/flip-sum" in entry.metrics
+    assert "bare/auc/flip-sum.low" not in entry.metrics
+
+
+def test_warnings_fit_into_a_tag(packed):
+    results = packed.results()
+    cells = tuple(dataclasses.replace(result, warnings=["a" * 1500] * 9) for result in results.cells)
+    entry = tracking._cell_entry(dataclasses.replace(results, cells=cells), "Real", 3)
+    assert len(entry.tags["faceassay.warnings.pack"]) == tracking.TAG_CHARACTERS
+    assert max(map(len, (*entry.tags, *entry.metrics))) <= 250
+
+
+def test_another_warning_is_another_run(packed):
+    results = packed.results()
+    cells = tuple(dataclasses.replace(result, warnings=["another"]) for result in results.cells)
+    before, again, after = (
+        tracking._cell_entry(one, "Real", 3).content()
+        for one in (results, packed.results(), dataclasses.replace(results, cells=cells))
+    )
+    assert before == again != after
 
 
 def test_costs_are_those_of_the_records(synced, finished):

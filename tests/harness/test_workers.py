@@ -11,7 +11,8 @@ import tiny_matrix as tiny
 import tiny_plugins
 from faceassay.contracts import Resources
 from faceassay.execute import Order
-from faceassay.graph import DataInput, Stage
+from faceassay.given import DataInput
+from faceassay.graph import Stage
 from faceassay.shards import block_is_complete
 from faceassay.store import Store
 from faceassay_plugins.augmentations.scoremix import ScoreMix

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from faceassay.contracts import DataError
 from faceassay_protocols import identification
@@ -56,12 +58,16 @@ def test_a_tie_with_the_best_mate_is_lost():
     assert ranked.rank.tolist() == [4]
 
 
-def test_copies_of_a_mate_tie_whatever_rounding_does_to_them():
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("nearness", [0.0, 1.0, 30.0])
+def test_copies_of_a_mate_tie_whatever_rounding_does_to_them(dtype, nearness):
     rng = np.random.default_rng(0)
-    gallery = rng.normal(size=512) * rng.uniform(0.5, 2, (1001, 1))
+    centre = rng.normal(size=512)
+    gallery = centre * rng.uniform(0.5, 2, (1001, 1))
     ids = np.full(1001, -1)
     ids[500] = 0
-    assert rank_probes(rng.normal(size=(7, 512)), gallery, np.zeros(7, dtype=int), ids).rank.tolist() == [1001] * 7
+    probes = rng.normal(size=(7, 512)) + nearness * centre
+    assert rank_probes(probes, gallery, np.zeros(7, dtype=int), ids, dtype=dtype).rank.tolist() == [1001] * 7
 
 
 def test_distractors_are_nobodys_mate():
@@ -93,11 +99,54 @@ def test_lengths_of_embeddings_do_not_matter():
     np.testing.assert_array_equal(one.rank, rank_probes(probes, gallery * scale, probe_ids, gallery_ids).rank)
 
 
-def test_blocks_of_probes_do_not_matter(monkeypatch):
+@pytest.mark.parametrize(("probes", "gallery"), [(7, 1024), (4096, 3), (7, 3), (1, 1)])
+def test_blocks_of_probes_and_gallery_do_not_matter(monkeypatch, probes, gallery):
     case = random_case(10)
     whole = rank_probes(*case)
-    monkeypatch.setattr(identification, "SCORES_AT_A_TIME", 300)
+    monkeypatch.setattr(identification, "PROBES_AT_A_TIME", probes)
+    monkeypatch.setattr(identification, "GALLERY_AT_A_TIME", gallery)
     np.testing.assert_array_equal(rank_probes(*case).rank, whole.rank)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    at_a_time=st.sampled_from([1, 4, 1024]),
+    dtype=st.sampled_from(["float64", "float32"]),
+)
+def test_ranks_are_those_of_a_sort_that_puts_strangers_first(seed, at_a_time, dtype):
+    """Small whole numbers give the same directions again and again, so most probes have ties."""
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(-2, 3, (40, 3))
+    rows[~rows.any(axis=1)] = 1
+    probes, gallery = rows[:10].astype(np.float32), rows[10:].astype(np.float32)
+    gallery_ids = np.append(np.arange(4), rng.integers(-1, 4, 26))
+    probe_ids = rng.integers(0, 4, 10)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identification, "PROBES_AT_A_TIME", at_a_time)
+        patch.setattr(identification, "GALLERY_AT_A_TIME", at_a_time)
+        ranked = rank_probes(probes, gallery, probe_ids, gallery_ids, dtype=dtype)
+    expected = [place_of_the_best_mate(*probe, gallery, gallery_ids) for probe in zip(probes, probe_ids, strict=True)]
+    assert ranked.rank.tolist() == expected
+
+
+def place_of_the_best_mate(probe, identity, gallery, gallery_ids):
+    """Sort the other identities' images and the best mate, ties to the others; cosines are exact to nine digits."""
+    cosine = (gallery.astype(float) @ probe) / np.linalg.norm(gallery.astype(float), axis=1) / np.linalg.norm(probe)
+    cosine = np.round(cosine, 9)
+    mates = gallery_ids == identity
+    places = sorted([(-score, False) for score in cosine[~mates]] + [(-cosine[mates].max(), True)])
+    return 1 + [is_mate for _, is_mate in places].index(True)
+
+
+def test_a_memory_mapped_gallery_in_float32_is_ranked_in_float32(tmp_path):
+    probes, gallery, probe_ids, gallery_ids = random_case(3)
+    np.save(tmp_path / "gallery.npy", gallery.astype(np.float32))
+    stored = np.load(tmp_path / "gallery.npy", mmap_mode="r")
+    ranked = rank_probes(probes.astype(np.float32), stored, probe_ids, gallery_ids, dtype="float32")
+    exact = rank_probes(probes, gallery, probe_ids, gallery_ids)
+    np.testing.assert_array_equal(ranked.rank, exact.rank)
+    np.testing.assert_allclose(ranked.mate_score, exact.mate_score, atol=1e-6)
 
 
 def test_probes_without_a_mate_are_counted():

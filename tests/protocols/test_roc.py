@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from faceassay.contracts import DataError
-from faceassay_protocols.roc import auc, roc_points, tar_at_fpr
+from faceassay_protocols import roc
+from faceassay_protocols.roc import OperatingPoint, auc, operating_points, roc_points, tar_at_fpr
 
+ACCEPTS = roc._accepts
 TARGETS = (1e-3, 0.05, 0.1, 0.25, 1 / 3, 0.5, 0.9, 1.0)
 labelled_scores = st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=2, max_size=60)
 
@@ -72,6 +74,115 @@ def test_at_most_is_the_best_threshold_within_the_target(pairs):
     scores, is_same = arrays(pairs)
     tar = tar_at_fpr(scores, is_same, TARGETS, rule="at_most")
     assert tar == {target: highest_tar_not_above(scores, is_same, target) for target in TARGETS}
+
+
+def slow_point(scores, is_same, target, rule):
+    """Walk down the distinct scores one threshold at a time; leave out what is in line for the default curve."""
+    genuine, impostors = int(is_same.sum()), int((~is_same).sum())
+    walk = [(int((~is_same & (scores >= t)).sum()), int((is_same & (scores >= t)).sum()), t) for t in set(scores)]
+    walk.sort(key=lambda step: -step[2])
+    if rule == "nearest":
+        inner = range(1, len(walk) - 1)
+        straight = [all(walk[i + 1][c] - walk[i][c] == walk[i][c] - walk[i - 1][c] for c in (0, 1)) for i in inner]
+        walk = [walk[0], *(walk[i] for i, in_line in zip(inner, straight, strict=True) if not in_line), *walk[1:][-1:]]
+    points = [(0, 0, np.inf), *walk]
+    if rule == "at_most":
+        chosen = max((point for point in points if point[0] / impostors <= target), key=lambda point: point[:2])
+    else:
+        chosen = min(points, key=lambda point: (abs(point[0] / impostors - target), -point[0], -point[1]))
+    false, true, threshold = chosen
+    return OperatingPoint(target, false / impostors, true / genuine, false, true, impostors, genuine, threshold)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    sizes=st.tuples(st.integers(1, 100), st.integers(1, 12)),
+    levels=st.sampled_from([8, 60, 10**6]),
+    distance=st.sampled_from([0, 0.5, 1]),
+    cut=st.floats(0, 1),
+    targets=st.lists(st.sampled_from(TARGETS), min_size=1, max_size=3),
+    rule=st.sampled_from(["nearest", "nearest_exact", "at_most"]),
+    dtype=st.sampled_from([np.float64, np.float32]),
+)
+def test_points_are_those_of_a_walk_wherever_the_sorting_stops_first(
+    seed, sizes, levels, distance, cut, targets, rule, dtype
+):
+    rng = np.random.default_rng(seed)
+    is_same = np.arange(sum(sizes)) < sizes[1]
+    scores = rng.integers(0, levels, len(is_same)) + np.where(is_same, int(distance * levels), 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(roc, "_cuts", lambda *_: iter([float(np.quantile(scores, cut)), -np.inf]))
+        found = operating_points(scores.astype(dtype), is_same, targets, rule=rule)
+    assert found == [slow_point(scores, is_same, target, rule) for target in targets]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    levels=st.sampled_from([40, 300, None]),
+    distance=st.sampled_from([0.0, 2.0, 9.0]),
+    look_ahead=st.sampled_from([1, 16]),
+    sample=st.sampled_from([100, 2**17]),
+    rule=st.sampled_from(["nearest", "nearest_exact"]),
+)
+def test_many_impostors_and_few_genuine_pairs_are_read_as_by_scikit_learn(
+    seed, levels, distance, look_ahead, sample, rule
+):
+    """With distance 9 no genuine pair lies beyond the targets, so the next point kept may be the last of all."""
+    rng = np.random.default_rng(seed)
+    is_same = np.arange(3000) % 50 == 0
+    scores = rng.normal(np.where(is_same, distance, 0.0))
+    scores = scores if levels is None else np.round(scores * levels / 8)
+    for target in (1e-3, 1e-2, 0.1, 0.3):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(roc, "LOOK_AHEAD", look_ahead)
+            patch.setattr(roc, "SAMPLE", sample)
+            tar = tar_at_fpr(scores, is_same, [target], rule=rule)
+        assert tar == {target: reference_tar(scores, is_same, target, rule == "nearest")}
+
+
+def test_a_point_straight_above_the_last_one_sorted_is_not_missed(monkeypatch):
+    """The first cut shows (0.5, 0), at the target already; what counts is (0.5, 1), one score further down."""
+    monkeypatch.setattr(roc, "_cuts", lambda *_: iter([4.0, -np.inf]))
+    assert tar_at_fpr([4.0, 3.0, 1.0], np.array([False, True, False]), [0.5], rule="nearest_exact") == {0.5: 1.0}
+
+
+def test_a_small_target_is_settled_without_sorting_all(monkeypatch):
+    sorted_sizes = []
+    monkeypatch.setattr(roc, "_accepts", lambda *given: sorted_sizes.append(len(given[0])) or ACCEPTS(*given))
+    rng = np.random.default_rng(0)
+    is_same = np.arange(200_000) < 100
+    scores = rng.normal(np.where(is_same, 3.0, 0.0))
+    operating_points(scores, is_same, [1e-4, 1e-3], rule="nearest")
+    assert len(sorted_sizes) == 1
+    assert sorted_sizes[0] < 20_000
+
+
+def test_a_point_tells_its_counts_and_its_threshold():
+    """Scores 5 and 4 are genuine, 4 again, 3 and 2 impostors; accepting from 4 up takes one false and two true."""
+    point, none = operating_points(
+        [5.0, 4.0, 4.0, 3.0, 2.0], np.array([True, True, False, False, False]), [0.4, 0.1], rule="at_most"
+    )
+    assert point == OperatingPoint(0.4, 1 / 3, 1.0, 1, 2, 3, 2, 4.0)
+    assert none == OperatingPoint(0.1, 0.0, 0.5, 0, 1, 3, 2, 5.0)
+
+
+def test_accepting_nobody_has_an_infinite_threshold():
+    (point,) = operating_points([1.0, 1.0, 0.0], np.array([True, False, False]), [0.1], rule="at_most")
+    assert point == OperatingPoint(0.1, 0.0, 0.0, 0, 0, 2, 1, np.inf)
+
+
+def test_no_targets_have_no_points():
+    assert list(operating_points([1.0, 0.0], np.array([True, False]), [], rule="at_most")) == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(labelled_scores)
+def test_the_area_counts_wins_and_half_the_ties(pairs):
+    scores, is_same = arrays(pairs)
+    margins = scores[is_same][:, None] - scores[~is_same]
+    assert auc(scores, is_same) == ((margins > 0).sum() + (margins == 0).sum() / 2) / margins.size
 
 
 @settings(max_examples=100, deadline=None)

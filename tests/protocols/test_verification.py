@@ -208,6 +208,21 @@ def test_an_embedding_that_its_mirror_cancels_is_named():
         pair_distances(plain, mirrored)
 
 
+def test_unusable_embeddings_of_far_apart_pairs_are_named_together():
+    rows = np.ones((2000, 2), dtype=np.float32)
+    rows[[3, 1999], 0] = np.nan
+    with pytest.raises(DataError, match=r"rows 3, 1999 \(2 of 2000\) hold NaN"):
+        pair_distances(rows)
+
+
+def test_distances_of_many_pairs_are_those_of_one_pair_after_another():
+    rows, mirrored = np.random.default_rng(1).normal(size=(2, 1402, 7)).astype(np.float32)
+    total = rows.astype(np.float64) + mirrored
+    unit = [row / np.sqrt(np.dot(row, row)) for row in total]
+    expected = [np.sum((a - b) ** 2) for a, b in zip(unit[0::2], unit[1::2], strict=True)]
+    np.testing.assert_allclose(pair_distances(rows, mirrored), expected, rtol=1e-12)
+
+
 def test_an_odd_number_of_embeddings_is_refused():
     with pytest.raises(DataError, match="5 embeddings do not make pairs"):
         pair_distances(np.ones((5, 2)))

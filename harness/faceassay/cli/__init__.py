@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from faceassay.cli.evaluate import evaluate
 from faceassay.cli.matrix import plan, report, run
 from faceassay.cli.mlflow import mlflow
 from faceassay.cli.plugins import describe, list_plugins
@@ -32,5 +33,5 @@ def main() -> None:
     """Assay synthetic face data: methods by benchmarks, every number with its key."""
 
 
-for command in (list_plugins, describe, plan, run, report, mlflow):
+for command in (list_plugins, describe, plan, run, report, evaluate, mlflow):
     main.add_command(command)

@@ -149,8 +149,12 @@ def report_folder(spec: MatrixSpec, out: Path | None) -> Path:
     return beside / spec.profile if spec.profile else beside
 
 
-def writable(folder: Path) -> Path:
-    """Return ``folder`` once it is there and takes a file: a report must not fail after hours of work."""
+def writable(folder: Path, option: str = "--out DIR") -> Path:
+    """Return ``folder`` once it is there and takes a file: a report must not fail after hours of work.
+
+    Raises:
+        FaceassayError: when it does not, naming the ``option`` that chooses another.
+    """
     from tempfile import TemporaryFile
 
     from faceassay.contracts import FaceassayError
@@ -159,7 +163,7 @@ def writable(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise FaceassayError(f"no report can be written into {folder} ({error.strerror}): use --out DIR") from error
+        raise FaceassayError(f"no report can be written into {folder} ({error.strerror}): use {option}") from error
     return folder
 
 

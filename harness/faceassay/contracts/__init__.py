@@ -1,7 +1,17 @@
 """The contracts between the parts: what plugins implement and what the core promises. Imports nothing else of ours."""
 
 from faceassay.contracts.errors import DataError, DivergenceError, FaceassayError, StoreError
-from faceassay.contracts.evaluation import Curve, Evaluation, EvaluationProtocol, Features
+from faceassay.contracts.evaluation import (
+    Curve,
+    Evaluation,
+    EvaluationProtocol,
+    Fact,
+    Features,
+    Interval,
+    Pack,
+    PackReader,
+    PairSample,
+)
 from faceassay.contracts.execution import Executor, Observer, Outcome, Resources, StageOrder, StageView
 from faceassay.contracts.faces import DatasetPlugin, FaceDataset, FaceImages, FloatArray, ImageBatch, IntArray
 from faceassay.contracts.generation import (
@@ -36,6 +46,7 @@ __all__ = [
     "FaceDataset",
     "FaceImages",
     "FaceassayError",
+    "Fact",
     "Features",
     "FittedGenerator",
     "FittedRecognizer",
@@ -43,9 +54,13 @@ __all__ = [
     "Generator",
     "ImageBatch",
     "IntArray",
+    "Interval",
     "LabelMix",
     "Observer",
     "Outcome",
+    "Pack",
+    "PackReader",
+    "PairSample",
     "PlanBlock",
     "Plugin",
     "Recognizer",

@@ -6,14 +6,17 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from faceassay.contracts import Plugin
-from faceassay.report.words import counted, fact, joined
-from faceassay.results import Results
+from faceassay.contracts import Fact, Plugin
+from faceassay.report import intervals
+from faceassay.report.words import counted, fact, joined, short_names
+from faceassay.results import CellResult, Results
 from faceassay.spec.reader import Benchmark
 from faceassay.table import Table
 
 POPULATION = "population"
 """The note of an evaluation that says what its number is of; it becomes a sentence of its own."""
+DIGEST = "sha256"
+"""The note with the hash of what a pack was read from; its first 16 digits are shown."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ def sections(results: Results, table: Table) -> list[Section]:
     notes = [(method.name, method.entry.note) for method in results.matrix.methods if method.entry.note]
     said = [
         Section("How to read it", tuple(("", line) for line in _reading(results, table))),
+        Section(intervals.HEADING, tuple(intervals.interval_notes(results, table))),
         Section("Methods", tuple(notes)),
         Section("Benchmarks", tuple((b.name, _benchmark(results, b)) for b in results.matrix.benchmarks)),
         Section("Data and settings", (*_data(results), *_settings(results))),
@@ -92,18 +96,41 @@ def _spread(results: Results, seeds: int) -> str:
 
 
 def _benchmark(results: Results, benchmark: Benchmark) -> str:
-    facts = _shared_notes(results, benchmark.name)
+    facts = results.shared_notes(benchmark.name)
     population = facts.pop(POPULATION, None)
-    counts = ", ".join(f"{name.replace('_', ' ')} {fact(value)}" for name, value in facts.items())
-    lines = [f"{benchmark.protocol.name} on data '{benchmark.data}'" + (f": {counts}" if counts else "")]
-    return ". ".join([*lines, f"Population: {population}"] if population else lines)
+    facts.pop(intervals.POPULATION, None)
+    counts = ", ".join(f"{name.replace('_', ' ')} {_shown(name, value)}" for name, value in facts.items())
+    place = f"data '{benchmark.data}'" if benchmark.data else "its own files"
+    sentences = [f"{benchmark.protocol.name} on {place}" + (f": {counts}" if counts else "")]
+    sentences += [f"Population: {population}"] if population else []
+    return ". ".join([*sentences, *_remarks(results, benchmark)])
 
 
-def _shared_notes(results: Results, benchmark: str) -> dict[str, str | int | float]:
-    """Return the notes on which all cells of a benchmark agree; what differs is no fact about the benchmark."""
-    noted = [dict(r.notes) for r in results.cells if r.cell.benchmark == benchmark and r.failure is None]
-    first = noted[0] if noted else {}
-    return {name: value for name, value in first.items() if all(other.get(name) == value for other in noted)}
+def _shown(name: str, value: Fact) -> str:
+    return str(value)[:16] if name == DIGEST else fact(value)
+
+
+def _remarks(results: Results, benchmark: Benchmark) -> Iterator[str]:
+    """Yield warnings and cautions, each text once; of what not all cells say, which methods do."""
+    evaluated = results.evaluated(benchmark.name)
+    said: dict[tuple[str, str], list[str]] = {}
+    for result in evaluated:
+        for remark in _remarks_of(result, benchmark):
+            said.setdefault(remark, []).append(result.cell.method)
+    for (label, text), methods in said.items():
+        concerned = "" if len(methods) == len(evaluated) else f" ({joined(methods)})"
+        yield f"{label}{concerned}: {text.rstrip('.')}"
+
+
+def _remarks_of(result: CellResult, benchmark: Benchmark) -> Iterator[tuple[str, str]]:
+    """Yield (label, text) of each warning, then of each caution with the metrics that it is about."""
+    yield from (("Warning", text) for text in dict.fromkeys(result.warnings))
+    metrics = benchmark.protocol.metric_ids()
+    about: dict[str, list[str]] = {}
+    for metric, name in zip(metrics, short_names(metrics), strict=True):
+        if metric in result.cautions:
+            about.setdefault(result.cautions[metric], []).append(name)
+    yield from ((f"Caution, {', '.join(names)}", text) for text, names in about.items())
 
 
 def _data(results: Results) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from faceassay.report import quality
+from faceassay.report import intervals, quality
 from faceassay.report.notes import Missing, Section, missing, sections
 from faceassay.report.words import cell_text, extent, short_names, title
 from faceassay.results import Results
@@ -25,11 +25,11 @@ _ESCAPES = str.maketrans({"|": "\\|", "<": "&lt;", ">": "&gt;", "\n": " ", "\r":
 
 
 def table_csv(table: Table) -> str:
-    """Return the table as CSV: fractions with all digits, mean, spread and each seed's value."""
+    """Return the table as CSV: fractions with all digits, mean, spread, limits and each seed's value."""
     header: list[str] = list(FACT_COLUMNS)
     for benchmark, metric in table.columns:
-        seeds = [f"{benchmark}/{metric} seed={seed}" for seed in table.seeds]
-        header += [f"{benchmark}/{metric} mean", f"{benchmark}/{metric} sd over seeds", *seeds]
+        parts = ("mean", "sd over seeds", "low", "high", *(f"seed={seed}" for seed in table.seeds))
+        header += [f"{benchmark}/{metric} {part}" for part in parts]
     header.append("failure")
     rows = ([*row.facts, *_numbers(row.cells), _failure(row.cells)] for row in table.rows)
     return _csv(header, rows)
@@ -60,7 +60,9 @@ def markdown(results: Results, table: Table) -> str:
     notes[1:1] = [identities] if identities.items else []
     parts = [f"# {_escaped(title(results))}", f"{extent(results)}.", _grid(header, rows, TEXT_COLUMNS)]
     parts += _missing(lacking) if lacking else []
-    parts += [part for section in notes for part in (f"## {section.heading}", _bullets(section))]
+    for section in notes:
+        grid = _interval_grid(table, header[len(FACT_COLUMNS) :]) if section.heading == intervals.HEADING else ()
+        parts += [f"## {section.heading}", *grid, _bullets(section)]
     measured = quality.quality_rows(results)
     if measured:
         parts += [f"## {quality.HEADING}", _grid(quality.COLUMNS, measured, 1), quality.EXPLANATION]
@@ -75,6 +77,18 @@ def _columns(results: Results) -> list[tuple[str, str]]:
         names = [f"{benchmark.name} {name}" for name in short_names(metrics)]
         found += zip(names, metrics, strict=True)
     return found
+
+
+def _interval_grid(table: Table, columns: Sequence[str]) -> Iterator[str]:
+    """Yield the limits in a table of their own, nothing where there are none at all."""
+    if any(cell.interval for row in table.rows for cell in row.cells):
+        rows = [[row.facts[0], *map(_limits, row.cells)] for row in table.rows]
+        yield _grid((FACT_COLUMNS[0], *columns), rows, 1)
+
+
+def _limits(cell: TableCell) -> str:
+    text = cell_text(cell)
+    return text.limits or ("none" if cell.summary else text.value)
 
 
 def _grid(header: Sequence[str], rows: Iterable[Iterable[Any]], texts: int) -> str:
@@ -98,6 +112,7 @@ def _numbers(cells: Iterable[TableCell]) -> Iterable[Any]:
     for cell in cells:
         summary = cell.summary
         yield from (None, None) if summary is None else (summary.mean, summary.sd)
+        yield from (None, None) if cell.interval is None else (cell.interval.low, cell.interval.high)
         yield from cell.values
 
 
@@ -114,4 +129,4 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _escaped(value: Any) -> str:
-    return str(value).translate(_ESCAPES)
+    return str(value).translate(_ESCAPES).replace("](", "]\\(")

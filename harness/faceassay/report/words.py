@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from faceassay.contracts import Fact, Interval
 from faceassay.results import NOT_RUN, Results
 from faceassay.table import TableCell
 
@@ -19,12 +20,16 @@ class CellText:
         spread: the standard deviation in percent, empty where there is none.
         mark: how many seeds the mean is of, empty where it is all of them.
         reason: why a seed has no number, empty where all have.
+        limits: of the interval in percent, empty where there is none.
+        basis: what the limits are of.
     """
 
     value: str
     spread: str = ""
     mark: str = ""
     reason: str = ""
+    limits: str = ""
+    basis: str = ""
 
     def __str__(self) -> str:
         return self.value + (f" ± {self.spread}" if self.spread else "") + (f" ({self.mark})" if self.mark else "")
@@ -59,7 +64,7 @@ def joined(methods: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(methods))
 
 
-def fact(value: str | int | float) -> str:
+def fact(value: Fact) -> str:
     """Return a noted fact for people: whole numbers in groups of three digits, fractions with four digits."""
     if isinstance(value, bool | str):
         return str(value)
@@ -73,7 +78,19 @@ def cell_text(cell: TableCell) -> CellText:
         return CellText(NOT_RUN if reason == NOT_RUN else "failed", reason=reason)
     spread = "" if cell.summary.sd is None else percent(cell.summary.sd)
     mark = f"{cell.summary.n} of {len(cell.values)} seeds" if reason else ""
-    return CellText(percent(cell.summary.mean), spread, mark, reason)
+    if cell.interval is None:
+        return CellText(percent(cell.summary.mean), spread, mark, reason)
+    return CellText(percent(cell.summary.mean), spread, mark, reason, limits(cell.interval), basis(cell.interval))
+
+
+def limits(interval: Interval) -> str:
+    """Return the limits in percent: ``76.12 to 79.80``."""
+    return f"{percent(interval.low)} to {percent(interval.high)}"
+
+
+def basis(interval: Interval) -> str:
+    """Return what limits are of: ``95 % limits over identities (percentile bootstrap, 1000 replicates)``."""
+    return f"{100 * interval.level:g} % limits over {interval.population} ({interval.method})"
 
 
 def short_names(metrics: Sequence[str]) -> list[str]:

@@ -43,7 +43,7 @@ class BenchmarkEntry(_Part):
     """One column group: a protocol with its data."""
 
     name: Slug
-    data: Slug = Field(description="name of an entry of ``data``")
+    data: Slug | None = Field(None, description="name of an entry of ``data``; none where the protocol has a path")
     protocol: Choice
 
 

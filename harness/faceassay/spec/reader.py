@@ -76,7 +76,7 @@ class Benchmark:
 
     name: str
     protocol: EvaluationProtocol
-    data: str
+    data: str | None
     place: Place
 
 
@@ -216,6 +216,10 @@ class _Reading:
 
     def _benchmark(self, i: int, spec: Spec, made: Mapping[Path_, Any]) -> Benchmark:
         entry, where = spec.benchmarks[i], ("benchmarks", i)
+        protocol: EvaluationProtocol | None = made[(*where, "protocol")]
+        if protocol and protocol.reader().needs_data != (entry.data is not None):
+            rule = "has files of its own: leave data out" if entry.data else "needs 'data: NAME' of an entry of data"
+            self.problem((*where, "data") if entry.data else where, f"protocol {protocol.name!r} {rule}")
         return Benchmark(entry.name, made[(*where, "protocol")], entry.data, self.located.place(where))
 
     def _references(self, spec: Spec) -> None:
@@ -270,13 +274,18 @@ def _group_rule(group: str) -> str:
 
 def _message(model: type[BaseModel], where: Path_, detail: Any) -> str:
     name = ".".join(map(str, (*where, *detail["loc"])))
+    return f"{name or 'file'}: {fault(model, detail)}"
+
+
+def fault(model: type[BaseModel], detail: Any) -> str:
+    """Return in words what an entry of pydantic's ``errors()`` says of a value of ``model``, without its place."""
     if detail["type"] == "extra_forbidden":
         nested = len(detail["loc"]) > 1
         part = _PARTS.get(detail["loc"][0]) if nested else model
         known = [field.alias or known for known, field in part.model_fields.items()] if part else []
-        return f"{name}: unknown parameter{_near(str(detail['loc'][-1]), known) if part else ''}"
+        return f"unknown parameter{_near(str(detail['loc'][-1]), known) if part else ''}"
     given = "" if detail["type"] == "missing" or isinstance(detail["input"], dict | list) else _given(detail["input"])
-    return f"{name or 'file'}: {detail['msg'].removeprefix('Value error, ')}{given}"
+    return f"{detail['msg'].removeprefix('Value error, ')}{given}"
 
 
 def _given(value: Any) -> str:

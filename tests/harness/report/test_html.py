@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from faceassay.contracts import Curve, Evaluation
+from faceassay.contracts import Curve, Evaluation, Interval
 from faceassay.report.html import page
 from faceassay.report.write import write_report
 from faceassay.results import Results
 from faceassay.table import build
-from finished_matrix import IMAGE, METHODS, NOTE, SCRIPT, break_stage, finished_matrix
+from finished_matrix import IMAGE, METHODS, NOTE, PACK, SCRIPT, break_stage, finished_matrix, finished_packed
 
 LOST = "evaluation pairs of Blend + real, seed 7"
 VOID = {"meta", "img", "br"}
@@ -171,7 +171,18 @@ def test_headings_carry_the_whole_identity_of_a_metric(parsed):
 def test_cells_show_mean_and_spread(finished, parsed):
     first = build(finished.results()).rows[1].cells[2].values
     mean, deviation = sum(first) / 2, abs(first[0] - first[1]) / 2**0.5
-    assert words(cells_of(parsed, "Blend + real")[2]["text"]) == f"{100 * mean:.2f} ± {100 * deviation:.2f}"
+    assert words(cells_of(parsed, "Blend + real")[2]["text"]).startswith(f"{100 * mean:.2f} ± {100 * deviation:.2f}")
+
+
+def test_the_limits_stand_below_with_what_they_are_of(finished, parsed):
+    limits = iter(parsed.all("span", **{"class": "limits"}))
+    for row, method in zip(build(finished.results()).rows, METHODS, strict=True):
+        for cell, shown in zip(row.cells, cells_of(parsed, method), strict=True):
+            found, interval = next(limits), cell.interval
+            assert found["text"] == f"{100 * interval.low:.2f} to {100 * interval.high:.2f}"
+            assert found["title"] == f"95 % limits over {interval.population} ({interval.method})"
+            assert shown["text"].endswith(found["text"])
+    assert list(limits) == []
 
 
 def test_there_is_a_plot_for_each_curve_of_a_benchmark(parsed):
@@ -211,7 +222,7 @@ def test_the_page_is_the_same_every_time(finished, text):
 
 def test_notes_stand_under_the_table(parsed):
     headings = [heading["text"] for heading in parsed.all("h3")]
-    assert headings == ["How to read it", "Methods", "Benchmarks", "Data and settings"]
+    assert headings == ["How to read it", "Intervals", "Methods", "Benchmarks", "Data and settings"]
     assert any("standard deviation over 2 seeds of recognizer" in paragraph["text"] for paragraph in parsed.all("p"))
 
 
@@ -231,7 +242,8 @@ def test_failed_cells_are_marked_with_the_reason(broken):
 
 def test_a_failed_seed_is_marked_and_the_mean_of_the_others_stays(broken):
     cell = cells_of(broken, "Blend + real")[0]
-    assert re.fullmatch(r"\d+\.\d\d ?1 of 2 seeds", words(cell["text"]))
+    limits = r"\d+\.\d\d to \d+\.\d\d"
+    assert re.fullmatch(rf"\d+\.\d\d ?1 of 2 seeds ?{limits}", words(cell["text"]))
     assert cell["title"] == f'failed: {LOST}: torn "<b>apart</b>"'
 
 
@@ -283,3 +295,29 @@ def test_a_report_is_four_files(finished, tmp_path):
     written = write_report(finished.results(), tmp_path / "new" / "folder")
     assert [path.name for path in written] == ["table.csv", "table.md", "cost.csv", "table.html"]
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == sorted(p.name for p in written)
+
+
+def test_a_hostile_warning_is_text(tmp_path_factory):
+    parsed = Page((finished_packed(tmp_path_factory).out / "table.html").read_text())
+    assert {element["tag"] for element in parsed.elements}.isdisjoint({"script", "b"})
+    (said,) = [definition["text"] for definition in parsed.all("dd") if "Warning" in definition["text"]]
+    assert f"{PACK}: 40 pairs, LFW has 6000: this is not the known pack" in said
+
+
+def test_hostile_words_about_limits_are_texts(finished):
+    table = build(finished.results())
+    hostile = Interval(0, 1, '"><script>', "<b>bold</b>")
+    rows = tuple(
+        dataclasses.replace(row, cells=tuple(dataclasses.replace(cell, interval=hostile) for cell in row.cells))
+        for row in table.rows
+    )
+    parsed = Page(page(finished.results(), dataclasses.replace(table, rows=rows)))
+    assert {element["tag"] for element in parsed.elements}.isdisjoint({"script", "b"})
+    titles = {span["title"] for span in parsed.all("span", **{"class": "limits"})}
+    assert titles == {'95 % limits over "><script> (<b>bold</b>)'}
+
+
+def test_a_number_without_limits_stands_alone(tmp_path_factory):
+    parsed = Page((finished_packed(tmp_path_factory).out / "table.html").read_text())
+    shown = [words(cell["text"]) for cell in cells_of(parsed, "Real")]
+    assert [bool(re.search(" ?to ", text)) for text in shown] == [True, True, False, True, False]

@@ -7,7 +7,7 @@ import pytest
 
 from faceassay.report.text import markdown
 from faceassay.table import build
-from finished_matrix import METHODS, break_stage, command, finished_matrix
+from finished_matrix import METHODS, break_stage, command, finished_matrix, finished_packed
 
 LOST = "evaluation pairs of Blend + real, seed 7"
 HEADER = [
@@ -24,6 +24,11 @@ def finished(tmp_path_factory):
 @pytest.fixture(scope="module")
 def text(finished):
     return (finished.out / "table.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    return finished_packed(tmp_path_factory)
 
 
 @pytest.fixture
@@ -116,11 +121,16 @@ def test_columns_with_short_names_have_their_identities_below(text):
     ]
 
 
-def test_benchmarks_say_protocol_data_counts_and_population(text):
+def test_benchmarks_say_protocol_data_counts_and_population(finished, text):
     pairs, lowres = section(text, "Benchmarks")
+    sha256 = finished.graph.data["test"].fingerprint[:16]
     assert pairs.startswith("- **pairs**: pair-verification on data 'test': pairs ")
-    assert "images 36, people 6, folds 2. Population: pairs of images of the test people" in pairs
-    assert "probe size 6" in lowres
+    counts = f"images 36, people 6, folds 2, sha256 {sha256}"
+    assert f"{counts}. Population: pairs of images of the test people" in pairs
+    assert ". Caution, tar_at_fpr:1e-2: 1e-2 is below the resolution of 90 impostor pairs" in pairs
+    assert f"probe size 6, sha256 {sha256}. Population: probes" in lowres
+    assert "interval" not in pairs + lowres
+    assert "fold std" not in pairs
 
 
 def test_data_is_named_with_size_and_fingerprint(finished, text):
@@ -176,10 +186,11 @@ def test_an_empty_store_gives_a_table_of_what_is_not_run(finished, tmp_path):
     assert len(rows) == 1
     assert "**12 of 12 cells have no number**" in text
     assert "- **Real; Blend + real; Blend, alone**: not run" in text.splitlines()
+    assert "## Intervals" not in text
 
 
 def test_the_quality_of_a_synthesis_stands_once_for_all_methods_that_use_it(finished, text):
-    measured = tables(text)[1]
+    measured = tables(text)[2]
     assert [row[:3] for row in measured[2:]] == [["Blend + real; Blend, alone", seed, "15"] for seed in ("0", "7")]
     quality = finished.results().quality(finished.graph.rows["Blend + real"], 0)["nearest_training"]
     assert measured[2][5] == f"{quality['median']:.1f} ({quality['q05']:.1f})"
@@ -191,3 +202,82 @@ def test_a_quality_that_failed_is_said(finished, store):
     text = rendered(finished.results(store))
     assert "**Image qualities are missing**" in text
     assert "- **image quality**: failed: image quality of blend, seed 7: no detector" in text.splitlines()
+
+
+def test_limits_are_a_table_of_their_own_below_the_columns(finished, text):
+    limits = tables(text)[1]
+    assert limits[0] == ["Method", *HEADER[6:]]
+    assert [row[0] for row in limits[2:]] == list(METHODS)
+    for row, of_method in zip(limits[2:], build(finished.results()).rows, strict=True):
+        ends = [(100 * cell.interval.low, 100 * cell.interval.high) for cell in of_method.cells]
+        assert row[1:] == [f"{low:.2f} to {high:.2f}" for low, high in ends]
+    headings = re.findall(r"^## (.+)$", text, flags=re.M)
+    assert headings[:3] == ["How to read it", "Columns", "Intervals"]
+
+
+def below_the_limits(text):
+    """Return the bullets between the table of limits and the next heading."""
+    lines = text.partition("## Intervals\n")[2].partition("\n## ")[0].splitlines()
+    return [line for line in lines if line.startswith("- ")]
+
+
+def test_below_the_limits_stands_what_varies_within_them(text):
+    coverage, pairs, lowres = below_the_limits(text)
+    assert coverage.startswith("- Limits around the mean over 2 seeds, resampled with the same draws for all: ")
+    assert coverage.endswith("other test people, or what else is named here, and no other seeds.")
+    assert "95 % limits over identities (percentile bootstrap, " in pairs
+    assert lowres == (
+        "- **lowres**: 95 % limits over identities of the probes; the gallery is fixed "
+        "(percentile bootstrap, 1000 replicates, mean of 2 seeds)"
+    )
+
+
+def test_a_failed_cell_has_no_limits_and_says_why(finished, store):
+    for title in (LOST, "evaluation lowres of Real, seed 0", "evaluation lowres of Real, seed 7"):
+        break_stage(finished.stage(title), store, "out of luck")
+    limits = tables(rendered(finished.results(store)))[1]
+    assert limits[2][4:] == ["failed", "failed"]
+    assert {bool(re.fullmatch(r"\d+\.\d\d to \d+\.\d\d", cell)) for cell in limits[3][1:]} == {True}
+
+
+def test_a_protocol_without_replicates_has_a_word_instead_of_limits(packed):
+    text = (packed.out / "table.md").read_text()
+    (row,) = tables(text)[1][2:]
+    assert [row[3], row[5]] == ["none", "none"]
+    assert re.fullmatch(r"\d+\.\d\d to \d+\.\d\d", row[4])
+    coverage, pack, bare, none = below_the_limits(text)
+    assert coverage.startswith("- Limits around each number: ")
+    assert pack == "- **pack**: 95 % limits over pairs (percentile bootstrap, 50 replicates)"
+    assert bare.startswith("- **bare**: 95 % limits over false accepts (exact Poisson, ")
+    assert none.startswith("- A number without limits")
+
+
+def test_a_report_without_any_limits_says_so_and_has_no_table_of_them(finished):
+    table = build(finished.results())
+    rows = tuple(
+        dataclasses.replace(row, cells=tuple(dataclasses.replace(cell, interval=None) for cell in row.cells))
+        for row in table.rows
+    )
+    text = markdown(finished.results(), dataclasses.replace(table, rows=rows))
+    assert section(text, "Intervals") == [
+        "- A number without limits comes from a protocol that keeps no replicates and gives no interval."
+    ]
+    assert len(tables(text)) == 2
+
+
+def test_a_benchmark_with_files_of_its_own_says_so(packed):
+    pack, bare = section((packed.out / "table.md").read_text(), "Benchmarks")
+    sha256 = packed.results().cell("Real", "pack", 3).notes["sha256"]
+    assert pack.startswith(f"- **pack**: lfw on its own files: sha256 {sha256[:16]}, pairs 40, ")
+    assert bare.startswith("- **bare**: pair-verification on data 'test': ")
+    assert "Population" not in pack
+    assert ". Caution, tar_at_fpr:1e-3: 1e-3 is below the resolution of 20 impostor pairs" in pack
+
+
+def test_a_hostile_warning_is_text(packed):
+    text = (packed.out / "table.md").read_text()
+    assert not set("<>") & set(text)
+    escaped = 'lfw [x]\\(http:) &lt;b&gt;\\| "&gt;&lt;script&gt;alert(3).bin: 40 pairs, LFW has 6000'
+    assert text.count(escaped) == 1
+    assert re.search(r"\. Warning: [^|]*lfw \[x\]", text)
+    assert "](" not in text

@@ -5,9 +5,11 @@ import dataclasses
 import pytest
 from scipy.stats import binomtest
 
+from faceassay.contracts import Interval
+from faceassay.report.intervals import interval_notes
 from faceassay.report.notes import sections
 from faceassay.report.quality import quality_rows
-from faceassay.report.words import cell_text, counted, fact, percent, short_names
+from faceassay.report.words import basis, cell_text, counted, fact, limits, percent, short_names
 from faceassay.statistics import Summary, summarise
 from faceassay.table import TableCell, build
 from finished_matrix import finished_matrix
@@ -61,17 +63,142 @@ def test_a_cell_says_mean_spread_and_what_is_missing(cell, said):
     assert str(cell_text(cell)) == said
 
 
+INTERVAL = Interval(0.76124, 0.798, "identities", "percentile bootstrap, 998 of 1000 replicates")
+
+
+def test_limits_are_in_percent_and_say_what_they_are_of():
+    assert limits(INTERVAL) == "76.12 to 79.80"
+    assert basis(INTERVAL) == "95 % limits over identities (percentile bootstrap, 998 of 1000 replicates)"
+    assert basis(Interval(0, 1, "pairs", "exact", level=0.999)) == "99.9 % limits over pairs (exact)"
+
+
+def test_a_cell_keeps_its_limits_apart():
+    cell = cell_text(TableCell(summarise([0.77]), (0.77,), None, INTERVAL))
+    assert (str(cell), cell.limits, cell.basis) == ("77.00", limits(INTERVAL), basis(INTERVAL))
+    bare = cell_text(TableCell(summarise([0.77]), (0.77,), None))
+    assert (bare.limits, bare.basis) == ("", "")
+
+
+def with_intervals(results, choose):
+    """Return the table with ``choose(row, column)`` as the intervals of its cells."""
+    table = build(results)
+    rows = tuple(
+        dataclasses.replace(
+            row,
+            cells=tuple(dataclasses.replace(cell, interval=choose(i, j)) for j, cell in enumerate(row.cells)),
+        )
+        for i, row in enumerate(table.rows)
+    )
+    return dataclasses.replace(table, rows=rows)
+
+
+def said_of(results, choose):
+    return list(interval_notes(results, with_intervals(results, choose)))
+
+
+def test_what_all_benchmarks_share_is_said_once(finished):
+    shared = Interval(0, 1, "draws", "exact, to the last digit", level=0.9)
+    assert said_of(finished.results(), lambda row, column: shared)[1:] == [
+        ("pairs; lowres", "90 % limits over draws (exact, to the last digit)")
+    ]
+
+
+def test_methods_that_differ_in_detail_are_said_as_far_as_they_agree(finished):
+    of_row = [Interval(0, 1, "pairs", f"bootstrap, {n} of 9 replicates") for n in (7, 8, 9)]
+    assert said_of(finished.results(), lambda row, column: of_row[row])[1] == (
+        "pairs; lowres",
+        "95 % limits over pairs (bootstrap)",
+    )
+
+
+def test_methods_that_share_nothing_are_all_said(finished):
+    of_row = [Interval(0, 1, "pairs", method) for method in ("bootstrap, 9", "exact", "exact")]
+    said = said_of(finished.results(), lambda row, column: of_row[row])[1]
+    assert said == ("pairs; lowres", "95 % limits over pairs (bootstrap, 9 or exact)")
+
+
+def test_metrics_of_different_populations_are_told_apart(finished):
+    few, many = Interval(0, 1, "false accepts", "exact"), Interval(0, 1, "people", "bootstrap")
+    assert said_of(finished.results(), lambda row, column: few if column == 1 else many)[1:] == [
+        (
+            "pairs",
+            "accuracy:2fold, auc: 95 % limits over people (bootstrap); "
+            "tar_at_fpr:1e-2: 95 % limits over false accepts (exact)",
+        ),
+        ("lowres", "95 % limits over people (bootstrap)"),
+    ]
+
+
+def test_a_population_is_said_in_the_words_of_the_evaluation_where_they_are_about_it(finished):
+    def lowres(population):
+        interval = Interval(0, 1, population, "bootstrap")
+        return dict(said_of(finished.results(), lambda row, column: interval))["lowres"]
+
+    assert lowres("identities") == "95 % limits over identities of the probes; the gallery is fixed (bootstrap)"
+
+    interval = Interval(0, 1, "false accepts", "exact")
+    said = dict(said_of(finished.results(), lambda row, column: interval))
+    assert said["pairs; lowres"] == "95 % limits over false accepts (exact)"
+
+
+def test_numbers_without_limits_are_explained(finished):
+    said = said_of(finished.results(), lambda row, column: None)
+    assert said == [
+        ("", "A number without limits comes from a protocol that keeps no replicates and gives no interval.")
+    ]
+    some = said_of(finished.results(), lambda row, column: INTERVAL if row else None)
+    assert some[-1] == said[0]
+    assert some[0][1].startswith("Limits around the mean over 2 seeds")
+
+
+def test_nothing_is_said_of_intervals_where_nothing_has_run(finished, tmp_path):
+    results = finished.results(tmp_path / "empty")
+    assert list(interval_notes(results, build(results))) == []
+
+
+def benchmarks(results):
+    return dict(next(s.items for s in sections(results, build(results)) if s.heading == "Benchmarks"))
+
+
+def with_cells(results, change):
+    cells = tuple(change(result) if result.cell.benchmark == "lowres" else result for result in results.cells)
+    return dataclasses.replace(results, cells=cells)
+
+
+def test_warnings_are_sentences_each_once(finished):
+    warned = with_cells(finished.results(), lambda r: dataclasses.replace(r, warnings=["one.", "two", "one."]))
+    assert benchmarks(warned)["lowres"].endswith("one fixed gallery. Warning: one. Warning: two")
+    assert "Warning" not in benchmarks(warned)["pairs"]
+
+
+def test_a_warning_of_some_cells_names_their_methods(finished):
+    def change(result):
+        return dataclasses.replace(result, warnings=["odd"] if result.cell.method != "Real" else [])
+
+    said = benchmarks(with_cells(finished.results(), change))["lowres"]
+    assert said.endswith(". Warning (Blend + real; Blend, alone): odd")
+
+
+def test_cautions_name_their_metrics_each_text_once(finished):
+    first, second = "rank:1/cosine/flip-sum", "rank:5/cosine/flip-sum"
+    alike = with_cells(
+        finished.results(), lambda r: dataclasses.replace(r, cautions={first: "few probes", second: "few probes"})
+    )
+    assert benchmarks(alike)["lowres"].endswith(". Caution, rank:1, rank:5: few probes")
+    apart = with_cells(finished.results(), lambda r: dataclasses.replace(r, cautions={second: "two", first: "one"}))
+    assert benchmarks(apart)["lowres"].endswith(". Caution, rank:1: one. Caution, rank:5: two")
+
+
 def test_facts_on_which_the_cells_of_a_benchmark_differ_are_not_shown_as_its_own(finished):
     results = finished.results()
-    noted = [{"pairs": 90, "fold_std": 0.1 * number} for number in range(len(results.cells))]
-    cells = tuple(dataclasses.replace(cell, notes=notes) for cell, notes in zip(results.cells, noted, strict=True))
-    table = build(results)
-    said = dict(
-        next(s.items for s in sections(dataclasses.replace(results, cells=cells), table) if s.heading == "Benchmarks")
+    shared = {"pairs": 90, "sha256": "0123456789abcdef" * 4, "interval_population": "identities"}
+    cells = tuple(
+        dataclasses.replace(cell, notes={**shared, "fold_std": 0.1 * number}, cautions={})
+        for number, cell in enumerate(results.cells)
     )
-    assert said == {
-        "pairs": "pair-verification on data 'test': pairs 90",
-        "lowres": "lowres-identification on data 'test': pairs 90",
+    assert benchmarks(dataclasses.replace(results, cells=cells)) == {
+        "pairs": "pair-verification on data 'test': pairs 90, sha256 0123456789abcdef",
+        "lowres": "lowres-identification on data 'test': pairs 90, sha256 0123456789abcdef",
     }
 
 

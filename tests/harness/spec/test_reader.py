@@ -245,12 +245,16 @@ def test_parameters_that_contradict_each_other_are_refused(refused_once):
         ("seeds: [0]\n", "schema", "seeds"),
         ("schema: 1\n", "name", "schema"),
         ("    group: FR_real\n", "name: Real", "methods.0.group"),
-        ("    data: test\n", "name: pairs", "benchmarks.0.data"),
         ("path: train, ", "{plugin", "data.train.path"),
     ],
 )
 def test_a_missing_value_is_refused_at_what_should_hold_it(refused_once, old, fragment, name):
     refused_once(changed((old, "")), fragment, f"^{name}: Field required$")
+
+
+def test_a_benchmark_without_the_data_that_its_protocol_is_made_from_is_refused(refused_once):
+    said = "protocol 'pair-verification' needs 'data: NAME' of an entry of data"
+    refused_once(changed(("    data: test\n", "")), "name: pairs", said)
 
 
 # Several mistakes at once

@@ -1,0 +1,1 @@
+"""What a user brings as files instead of having it made here: recognizers (ONNX, TorchScript, trained), embeddings."""

@@ -1,0 +1,154 @@
+"""Own the inputs of stages that no stage makes: datasets and the packs of benchmarks, opened where they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+from faceassay import keys
+from faceassay.contracts import DataError, DatasetPlugin, FaceDataset, Pack, PackReader, Plugin
+from faceassay.datasets import identity_range, select_identities
+
+
+class Given(Protocol):
+    """Be an input that is there before the first stage; picklable, since stages run in other processes too."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 (hex) of its content."""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The part of a key that stands for it."""
+
+    def open(self, device: str = "cpu", threads: int = 1) -> Any:
+        """Open it for a stage that computes on ``device`` with ``threads`` CPU threads; data has no use for them.
+
+        Raises:
+            FaceassayError: when it cannot be used or is not what it was.
+        """
+
+
+@dataclass(frozen=True)
+class DataInput:
+    """Name a dataset as an input of a stage.
+
+    Attributes:
+        name: the name that the spec gives it.
+        plugin: the dataset plugin.
+        identities: range, names, or None for all.
+        fingerprint: of the selected images.
+        images, people: counts.
+    """
+
+    name: str
+    plugin: DatasetPlugin
+    identities: str | tuple[str, ...] | None
+    fingerprint: str
+    images: int
+    people: tuple[str, ...]
+    image_size: int
+
+    @classmethod
+    def of(cls, name: str, plugin: DatasetPlugin, identities: str | tuple[str, ...] | None) -> DataInput:
+        """Open the data once to learn its fingerprint and counts.
+
+        Raises:
+            DataError: when the data cannot be used.
+        """
+        data = _opened(plugin, identities)
+        people = tuple(data.identities)
+        return cls(name, plugin, identities, data.fingerprint, len(data), people, data.image_size)
+
+    def open(self, device: str = "cpu", threads: int = 1) -> FaceDataset:
+        """Open the data.
+
+        Raises:
+            DataError: when it changed since the graph was made.
+        """
+        data = _opened(self.plugin, self.identities)
+        _require_unchanged(f"data {self.name!r}", data.fingerprint, self.fingerprint)
+        return data
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The part of a key that stands for this data."""
+        plugin = keys.plugin_document(self.plugin, plugin_digest(type(self.plugin)))
+        return {"data": {"plugin": plugin, "identities": list(self.people), "fingerprint": self.fingerprint}}
+
+
+@dataclass(frozen=True)
+class PackInput:
+    """Name the pack of a benchmark as an input of a stage.
+
+    Attributes:
+        name: name of the benchmark.
+        reader: what opens the pack.
+        data: the dataset it is made from, None where the pack has files of its own.
+        fingerprint: of the pack.
+        images: their number.
+        people: names of the identities, empty where the pack carries none.
+        image_size: side of the images in pixels.
+        warnings: what deviates from the pack that the field knows.
+    """
+
+    name: str
+    reader: PackReader
+    data: DataInput | None
+    fingerprint: str
+    images: int
+    people: tuple[str, ...]
+    image_size: int
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, reader: PackReader, data: DataInput | None) -> PackInput:
+        """Open the pack once to learn its fingerprint and counts.
+
+        Raises:
+            DataError: when the pack cannot be used.
+        """
+        pack = reader.open(data.open() if data else None)
+        people, warnings = tuple(pack.people), tuple(pack.warnings)
+        return cls(name, reader, data, pack.fingerprint, len(pack), people, pack.image_size, warnings)
+
+    def open(self, device: str = "cpu", threads: int = 1) -> Pack:
+        """Open the pack.
+
+        Raises:
+            DataError: when it changed since the graph was made.
+        """
+        pack = self.reader.open(self.data.open() if self.data else None)
+        _require_unchanged(f"benchmark {self.name!r}", pack.fingerprint, self.fingerprint)
+        return pack
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The part of a key that stands for this pack; the name of the benchmark is not in it."""
+        reader = keys.plugin_document(self.reader, plugin_digest(type(self.reader)))
+        data = self.data.document if self.data else None
+        return {"pack": {"reader": reader, "data": data, "fingerprint": self.fingerprint}}
+
+
+@lru_cache
+def plugin_digest(cls: type[Plugin]) -> str:
+    """Return the digest of a plugin's code, taken once in a process: hundreds of stages ask for it."""
+    return keys.code_digest(cls)
+
+
+def _opened(plugin: DatasetPlugin, identities: str | tuple[str, ...] | None) -> FaceDataset:
+    data = plugin.open()
+    if identities is None:
+        return data
+    names = identity_range(data.identities, identities) if isinstance(identities, str) else identities
+    return select_identities(data, names)
+
+
+def _require_unchanged(what: str, now: str, before: str) -> None:
+    if now != before:
+        raise DataError(f"{what} changed meanwhile: run again")

@@ -1,0 +1,236 @@
+"""Own the access to a pack's files, in a folder or in a zip of it. Writes nothing and never leaves the pack."""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import os
+import threading
+import zipfile
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from faceassay.contracts import DataError
+from faceassay.fingerprints import file_digests, path_fingerprint, tree_fingerprint
+
+LARGEST_FILE = 2**30
+"""Bytes: no file of a pack is larger; one that claims to be is not read."""
+
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, ValueError)
+"""What `zipfile` raises for members that are damaged, encrypted or packed in a way it does not know."""
+
+
+class Tree(Protocol):
+    """Give read access to files by relative names with forward slashes."""
+
+    @property
+    def path(self) -> Path:
+        """The folder or the zip."""
+
+    def __contains__(self, name: str) -> bool: ...
+
+    def listed(self, folder: str = "") -> Sequence[str]:
+        """Return the names of the files directly in ``folder``, sorted."""
+
+    def folders(self, folder: str = "") -> Sequence[str]:
+        """Return the names of the folders directly in ``folder``, sorted; hidden ones are left out."""
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file.
+
+        Raises:
+            DataError: when it is missing, unreadable or too large (names it).
+        """
+
+    def place(self, name: str) -> str:
+        """Return how messages name a file."""
+
+    def sha256(self, names: Iterable[str]) -> str:
+        """Return the sha256 (hex) that stands for the files ``names``.
+
+        For a folder it is that of the lines ``name, zero byte, sha256 of the file`` in the order of the names, for a
+        zip that of the zip file itself.
+
+        Raises:
+            DataError: naming every file that is missing or unreadable.
+        """
+
+
+def open_tree(path: Path) -> Tree:
+    """Open a folder or a zip.
+
+    Raises:
+        DataError: when ``path`` is neither, or the zip is damaged.
+    """
+    if path.is_dir():
+        return FolderTree(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file or folder")
+    try:
+        return ZipTree(path, zipfile.ZipFile(path))
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise DataError(f"{path}: neither a folder nor a readable zip ({error})") from error
+
+
+def subtree_with(tree: Tree, *entries: str, depth: int = 2) -> str:
+    """Return the shallowest folder of ``tree`` that holds all ``entries`` (files or folders): '' for the top.
+
+    An archive often holds the pack's folder instead of what is in it.
+
+    Raises:
+        DataError: when no folder down to ``depth`` holds them.
+    """
+    level = [""]
+    for _ in range(depth + 1):
+        for folder in level:
+            held = {*tree.listed(folder), *tree.folders(folder)}
+            if all(joined(folder, entry) in held or joined(folder, entry) in tree for entry in entries):
+                return folder
+        level = [inner for folder in level for inner in tree.folders(folder)]
+    raise DataError(f"{tree.path} holds no {' and '.join(entries)}: give the folder that does, or a zip of it")
+
+
+def joined(folder: str, name: str) -> str:
+    """Return ``name`` inside ``folder``, where '' is the top."""
+    return f"{folder}/{name}" if folder else name
+
+
+def inside(name: str, place: str) -> str:
+    """Return ``name``, which a file of the pack gives for another, normalised.
+
+    Raises:
+        DataError: when it would lead out of the pack (``place`` says where it is written).
+    """
+    parts: list[str] = []
+    for part in PurePosixPath(name.replace("\\", "/")).parts:
+        if part == ".." and parts:
+            parts.pop()
+        elif part == ".." or any(sign in part for sign in "/:\0"):  # the root of //a is //, not /
+            raise DataError(f"{place}: {name!r} leads out of the pack")
+        else:
+            parts.append(part)
+    return "/".join(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class FolderTree:
+    """Read the files below the folder ``path``."""
+
+    path: Path
+
+    def __contains__(self, name: str) -> bool:
+        return os.path.isfile(self.path / inside(name, str(self.path)))  # unlike Path.is_file, bears any name
+
+    def listed(self, folder: str = "") -> Sequence[str]:
+        """Return the names of the files directly in ``folder``, sorted."""
+        return [joined(folder, entry.name) for entry in self._entries(folder) if entry.is_file()]
+
+    def folders(self, folder: str = "") -> Sequence[str]:
+        """Return the names of the folders directly in ``folder``, sorted; hidden ones are left out."""
+        return [joined(folder, entry.name) for entry in self._entries(folder) if entry.is_dir()]
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file."""
+        path = self.path / inside(name, str(self.path))
+        try:
+            if path.stat().st_size > LARGEST_FILE:
+                raise DataError(f"{path}: too large for a file of a benchmark")
+            return path.read_bytes()
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+
+    def place(self, name: str) -> str:
+        """Return how messages name a file."""
+        return str(self.path / name)
+
+    def sha256(self, names: Iterable[str]) -> str:
+        """Return the sha256 (hex) over the names and contents of the files ``names``."""
+        return tree_fingerprint(file_digests(self.path, [inside(name, str(self.path)) for name in names]))
+
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(self.path / folder) as entries:  # knows what is a file without asking for each
+                return sorted((one for one in entries if not one.name.startswith(".")), key=lambda one: one.name)
+        except (NotADirectoryError, FileNotFoundError):
+            return []
+        except OSError as error:
+            raise DataError(f"{self.path / folder}: {error.strerror}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class ZipTree:
+    """Read the members of the zip ``path``; nothing is extracted."""
+
+    path: Path
+    archive: zipfile.ZipFile
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._members
+
+    def listed(self, folder: str = "") -> Sequence[str]:
+        """Return the names of the files directly in ``folder``, sorted."""
+        return self._content.get(folder, ([], []))[0]
+
+    def folders(self, folder: str = "") -> Sequence[str]:
+        """Return the names of the folders directly in ``folder``, sorted; hidden ones are left out."""
+        return self._content.get(folder, ([], []))[1]
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a member."""
+        if name not in self._members:
+            raise DataError(f"{self.place(name)}: no such file in the zip")
+        if self._members[name].file_size > LARGEST_FILE:
+            raise DataError(f"{self.place(name)}: too large for a file of a benchmark")
+        try:
+            with self._lock, self.archive.open(self._members[name]) as file:
+                content = file.read(LARGEST_FILE + 1)
+        except _UNREADABLE as error:
+            raise DataError(f"{self.place(name)}: cannot be read from the zip ({error})") from error
+        if len(content) > LARGEST_FILE:
+            raise DataError(f"{self.place(name)}: too large for a file of a benchmark")
+        return content
+
+    def place(self, name: str) -> str:
+        """Return how messages name a member."""
+        return f"{self.path}/{name}"
+
+    def sha256(self, names: Iterable[str]) -> str:
+        """Return the sha256 (hex) of the zip file, once all ``names`` are seen to be in it."""
+        missing = [name for name in names if name not in self._members]
+        if missing:
+            shown = ", ".join(missing[:10]) + (", ..." if len(missing) > 10 else "")
+            raise DataError(f"{self.path}: {len(missing)} files are missing in the zip: {shown}. Restore them")
+        return path_fingerprint(self.path)
+
+    @cached_property
+    def _lock(self) -> threading.Lock:
+        return threading.Lock()
+
+    @cached_property
+    def _members(self) -> dict[str, zipfile.ZipInfo]:
+        return {info.filename: info for info in self.archive.infolist() if not info.filename.endswith("/")}
+
+    @cached_property
+    def _content(self) -> dict[str, tuple[list[str], list[str]]]:
+        content: dict[str, tuple[set[str], set[str]]] = {}
+        for name in self._members:
+            folder, _, _ = name.rpartition("/")
+            content.setdefault(folder, (set(), set()))[0].add(name)
+            while folder:
+                above = folder.rpartition("/")[0]
+                content.setdefault(above, (set(), set()))[1].add(folder)
+                folder = above
+        return {folder: (_shown(files), _shown(inner)) for folder, (files, inner) in content.items()}
+
+
+def _shown(names: Iterable[str]) -> list[str]:
+    return sorted(name for name in names if not name.rpartition("/")[2].startswith((".", "__MACOSX")))
+
+
+def combined_sha256(*parts: str) -> str:
+    """Return the sha256 (hex) over several, in order: a pack with lists outside its folder has more than one."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest() if len(parts) > 1 else parts[0]

@@ -1,0 +1,1 @@
+"""Writers of miniature benchmark packs in their real formats."""
