@@ -126,7 +126,7 @@ def _planned(
     else:
         paths = _matched([name for name, _ in protocols], embeddings)
         for column, path in zip(opened_columns(protocols), paths, strict=True):
-            plan.score(column, BroughtEmbeddings.of(path.expanduser().resolve(), column.pack.images))
+            plan.score(column, BroughtEmbeddings.of(path.expanduser().absolute(), column.pack.images))
     return plan
 
 
@@ -137,7 +137,7 @@ def _brought(recognizer: Path, stated: Mapping[str, Any]) -> BroughtRecognizer:
     prepared = {name: stated[name] for name in ("colour", "mean", "std") if name in stated}
     rest = {name: value for name, value in stated.items() if name not in prepared}
     preprocessing = Preprocessing(**prepared) if prepared else None
-    return BroughtRecognizer.of(recognizer.resolve(), preprocessing=preprocessing, **rest)
+    return BroughtRecognizer.of(recognizer.expanduser().absolute(), preprocessing=preprocessing, **rest)
 
 
 def _matched(names: Sequence[str], embeddings: Sequence[str]) -> list[Path]:

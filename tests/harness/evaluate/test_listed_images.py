@@ -71,6 +71,17 @@ def test_plain_embeddings_are_enough_without_mirroring(evaluate, listed_pixels, 
     assert own.lfw["metrics"] == evaluate(*benchmark).lfw["metrics"]
 
 
+def test_a_file_may_be_a_link_to_one_without_a_suffix(evaluate, listed_pixels, tmp_path):
+    """As model hubs keep their files."""
+    Path(save(tmp_path / "blob.npy", embedded(listed_pixels, WEIGHTS).astype(np.float32))).rename(tmp_path / "blob")
+    (tmp_path / "lfw.npy").symlink_to(tmp_path / "blob")
+    own = evaluate(
+        *("--benchmark", f"lfw={{packs}}/lfw{FEW}", "--convention", "tface", "--embeddings", tmp_path / "lfw.npy"),
+        recognizer=None,
+    )
+    assert own.code == 0, own.stderr
+
+
 def test_embeddings_of_several_benchmarks_go_by_name(evaluate, listed_pixels, packs, tmp_path):
     images, _ = bin_of_photographs()
     folder = save(tmp_path / "folder.npy", embedded(listed_pixels, WEIGHTS).astype(np.float32))
