@@ -76,7 +76,7 @@ def test_a_file_may_be_a_link_to_one_without_a_suffix(evaluate, listed_pixels, t
     Path(save(tmp_path / "blob.npy", embedded(listed_pixels, WEIGHTS).astype(np.float32))).rename(tmp_path / "blob")
     (tmp_path / "lfw.npy").symlink_to(tmp_path / "blob")
     own = evaluate(
-        *("--benchmark", f"lfw={{packs}}/lfw{FEW}", "--convention", "tface", "--embeddings", tmp_path / "lfw.npy"),
+        *("--benchmark", f"lfw={{packs}}/lfw{FEW}", "--convention", "tface", "--embeddings", str(tmp_path / "lfw.npy")),
         recognizer=None,
     )
     assert own.code == 0, own.stderr
