@@ -41,7 +41,7 @@ def main() -> None:
         lfw = json.loads(result.read_text())["benchmarks"]["lfw"]
     for convention, flip in (("insightface_eval_ijbc", "flip-sum"), ("tface", "no-flip")):
         accuracy = lfw["metrics"][METRIC.format(convention, flip)]["value"]
-        sys.stdout.write(f"{flip}: {100 * accuracy:.2f} %, expected {100 * EXPECTED} within {100 * FOLD_STD}\n")
+        sys.stdout.write(f"{flip}: {100 * accuracy:.2f} %, expected {100 * EXPECTED:.2f} within {100 * FOLD_STD:.2f}\n")
         if abs(accuracy - EXPECTED) > FOLD_STD:
             sys.exit("this is not the accuracy that others measured")
 
