@@ -115,8 +115,13 @@ def _benchmark(part: Assayed, store: Store, failures: Mapping[str, str]) -> dict
         **about,
         "pack": dict(evaluation.notes),
         "metrics": {name: _metric(name, evaluation) for name in evaluation.metrics},
-        "warnings": [*evaluation.warnings, *_suspicions(part, store, failures)],
+        "warnings": [*_warnings(column.pack, evaluation), *_suspicions(part, store, failures)],
     }
+
+
+def _warnings(pack: PackInput, evaluation: Evaluation) -> list[str]:
+    """Return the warnings of the pack where it is now, then the evaluation's own: stored ones name the old place."""
+    return [*pack.warnings, *evaluation.warnings[len(pack.warnings) :]]
 
 
 def _needed(stage: Stage) -> Iterator[Stage]:

@@ -11,7 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("faceassay", "torch", "numpy", "scipy", "scikit-learn", "pillow", "pandas", "safetensors")
+PACKAGES = (
+    "faceassay", "torch", "numpy", "scipy", "scikit-learn", "pillow", "pandas", "safetensors",
+    "opencv-python-headless", "onnx", "onnxruntime",
+)  # fmt: skip
 
 
 @lru_cache

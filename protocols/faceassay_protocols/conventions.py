@@ -25,7 +25,8 @@ class Convention:
 
     Attributes:
         name: part of every metric identity; empty for the settings of a protocol that has no convention.
-        flip: add the raw embedding of the mirrored image.
+        flip: add the raw embedding of the mirrored image, in templates and galleries.
+        flip_pairs: the same on the pair sets; TFace does so there and not on IJB.
         keep_norm: templates average raw embeddings; otherwise unit ones (normalised after the flip sum).
         detector_score: templates weight each image by the score of the face detector.
         accuracy: how k-fold accuracy finds its threshold.
@@ -35,6 +36,7 @@ class Convention:
 
     name: str
     flip: bool
+    flip_pairs: bool = True
     keep_norm: bool = False
     detector_score: bool = False
     accuracy: AccuracyRule = "grid-0.01"
@@ -43,7 +45,7 @@ class Convention:
 
     def pair_words(self, head: str, definition: str = "") -> str:
         """Return the identity of a metric on pairs of images: ``head`` and how it was computed."""
-        return "/".join(part for part in (head, self.name, definition, flip_word(self.flip)) if part)
+        return "/".join(part for part in (head, self.name, definition, flip_word(self.flip_pairs)) if part)
 
     def template_words(self, head: str, dtype: str) -> str:
         """Return the identity of a metric on pairs of templates."""
@@ -59,7 +61,7 @@ NAMED: Mapping[str, Convention] = {
         Convention("adaface", flip=True, keep_norm=True, identification=True),
         Convention("cvlface", flip=True, detector_score=True, identification=True),
         Convention("tface", flip=False),
-        Convention("facexzoo", flip=False, detector_score=True, accuracy="train-range-1000"),
+        Convention("facexzoo", flip=False, flip_pairs=False, detector_score=True, accuracy="train-range-1000"),
     )
 }
 """The conventions of public code."""

@@ -70,7 +70,7 @@ def mirrored(features: Features) -> Embeddings:
     if features.flipped is None:
         raise DataError(
             "the convention adds the embeddings of the mirrored images, which are not there: give them as 'flipped', "
-            "or choose a convention without flip (tface, facexzoo)"
+            "or choose a convention without flip (facexzoo, for IJB tface too)"
         )
     return features.flipped
 

@@ -87,7 +87,7 @@ def evaluate_pairs(pack: PairPack, features: Features, settings: PairSettings) -
     """
     parts = []
     for convention in settings.conventions:
-        unit = unit_rows(combined(features, flip=convention.flip, names=pack.names))
+        unit = unit_rows(combined(features, flip=convention.flip_pairs, names=pack.names))
         parts.append(_under(convention, pack, unit, settings))
         if settings.all_pairs_fprs:
             parts.append(_over_all_pairs(convention, pack, unit, settings))
@@ -96,7 +96,7 @@ def evaluate_pairs(pack: PairPack, features: Features, settings: PairSettings) -
 
 def _under(convention: Convention, pack: PairPack, unit: Values, settings: PairSettings) -> Evaluation:
     distances = squared_distances(unit, pack.first, pack.second)
-    accuracy, flip = fold_accuracy(distances, pack, convention.accuracy), flip_word(convention.flip)
+    accuracy, flip = fold_accuracy(distances, pack, convention.accuracy), flip_word(convention.flip_pairs)
     identities, measures = zip(*settings.metrics(convention), strict=True)
     scores = _pair_scores(pack, -distances)
     drawn = pair_replicates(scores, measures, settings.replicates)
@@ -136,8 +136,8 @@ def _over_all_pairs(convention: Convention, pack: PairPack, unit: Values, settin
     return Evaluation(
         metrics={names[rate]: float(pairs.tar(rate, everyone)[0]) for rate in rates},
         scores={
-            f"all_same-{flip_word(convention.flip)}": pairs.same,
-            f"all_highest_different-{flip_word(convention.flip)}": pairs.highest,
+            f"all_same-{flip_word(convention.flip_pairs)}": pairs.same,
+            f"all_highest_different-{flip_word(convention.flip_pairs)}": pairs.highest,
             "replicates": drawn,
         },
         notes={"all_same_pairs": len(pairs.same), "all_different_pairs": pairs.impostors},

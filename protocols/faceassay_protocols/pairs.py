@@ -48,5 +48,5 @@ class PairVerification(DealtPairParameters, EvaluationProtocol):
         return evaluate_pairs(pack, features, self._settings())
 
     def _settings(self) -> PairSettings:
-        convention = Convention("", flip=self.flip, rule=self.point_rule)
+        convention = Convention("", flip=self.flip, flip_pairs=self.flip, rule=self.point_rule)
         return PairSettings(self.folds, (convention,), self.fprs, area=True, replicates=self.replicates)

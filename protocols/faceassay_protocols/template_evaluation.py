@@ -66,7 +66,13 @@ def evaluate_templates(pack: TemplatePack, features: Features, settings: Templat
             convention needs detector scores or mirrored images that are not there.
     """
     people = _people(pack)
-    return merged([_under(convention, pack, features, settings, people) for convention in settings.conventions])
+    parts = []
+    for convention in settings.conventions:
+        try:
+            parts.append(_under(convention, pack, features, settings, people))
+        except DataError as error:
+            raise DataError(f"convention {convention.name}: {error}") from error
+    return merged(parts)
 
 
 def _under(

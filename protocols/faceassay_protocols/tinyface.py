@@ -59,4 +59,5 @@ class TinyFace(GalleryFileParameters, EvaluationProtocol):
     def _conventions(self) -> tuple[Convention, ...]:
         """Return the conventions; ``all`` stands for those that have an identification protocol."""
         every = chosen(self.conventions)
-        return tuple(c for c in every if c.identification) if "all" in self.conventions else every
+        named = {*self.conventions}
+        return tuple(c for c in every if c.identification or c.name in named)

@@ -31,6 +31,12 @@ def test_a_named_convention_is_what_the_public_code_does(name):
     assert (convention.name, convention.rule) == (name, "nearest")
 
 
+def test_all_but_facexzoo_add_the_mirrored_image_on_the_pair_sets():
+    assert {name: convention.flip_pairs for name, convention in NAMED.items()} == {
+        "insightface_eval_ijbc": True, "adaface": True, "cvlface": True, "tface": True, "facexzoo": False
+    }  # fmt: skip
+
+
 def test_the_names_to_choose_from_are_the_conventions_and_all():
     assert get_args(ConventionName) == (*NAMED, "all")
     assert set(NAMED) == set(PUBLIC_CODE)

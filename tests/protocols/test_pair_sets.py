@@ -14,12 +14,12 @@ from faceassay_protocols.roc import tar_at_fpr
 from miniatures.bins import alternating, photographs, write_bin
 from miniatures.pairs import write_agedb, write_calfw, write_cfp, write_cplfw, write_lfw
 
-FLIPS = {"insightface_eval_ijbc": True, "adaface": True, "cvlface": True, "tface": False, "facexzoo": False}
+FLIPS = {"insightface_eval_ijbc": True, "adaface": True, "cvlface": True, "tface": True, "facexzoo": False}
 ACCURACIES = (
     "accuracy:10fold/insightface_eval_ijbc/grid-0.01/flip-sum",
     "accuracy:10fold/adaface/grid-0.01/flip-sum",
     "accuracy:10fold/cvlface/grid-0.01/flip-sum",
-    "accuracy:10fold/tface/grid-0.01/no-flip",
+    "accuracy:10fold/tface/grid-0.01/flip-sum",
     "accuracy:10fold/facexzoo/train-range-1000/no-flip",
 )
 SETS = {
@@ -144,7 +144,7 @@ def test_tar_is_the_point_of_scikit_learns_curve_nearest_to_the_rate(packed):
 
 
 def test_tar_over_all_pairs_counts_every_two_images(lfw):
-    protocol = Lfw(path=lfw, conventions=("tface",), all_pairs_fprs=(0.01, 0.001), replicates=0)
+    protocol = Lfw(path=lfw, conventions=("facexzoo",), all_pairs_fprs=(0.01, 0.001), replicates=0)
     pack = opened(protocol)
     shown = features(pack)
     unit = shown.embeddings / np.linalg.norm(shown.embeddings.astype(np.float64), axis=1, keepdims=True)
@@ -154,8 +154,8 @@ def test_tar_over_all_pairs_counts_every_two_images(lfw):
     expected = tar_at_fpr((unit @ unit.T)[first, second], is_same, [0.01, 0.001], rule="at_most")
     evaluation = protocol.evaluate(pack, shown)
     assert dict(list(evaluation.metrics.items())[1:]) == {
-        "tar_at_fpr:1e-2/tface/all-pairs/at_most/no-flip": expected[0.01],
-        "tar_at_fpr:1e-3/tface/all-pairs/at_most/no-flip": expected[0.001],
+        "tar_at_fpr:1e-2/facexzoo/all-pairs/at_most/no-flip": expected[0.01],
+        "tar_at_fpr:1e-3/facexzoo/all-pairs/at_most/no-flip": expected[0.001],
     }
     assert evaluation.notes["all_same_pairs"] == is_same.sum() == 30
     assert evaluation.notes["all_different_pairs"] == (~is_same).sum()
@@ -273,7 +273,7 @@ def test_another_number_of_embeddings_is_refused(rows, packed):
     ("value", "said"), [(np.nan, "hold NaN"), (0, "have length zero"), (np.inf, "hold NaN or inf")]
 )
 def test_embeddings_that_cannot_be_compared_are_named_by_image(value, said, lfw):
-    protocol = Lfw(path=lfw, conventions=("tface",))
+    protocol = Lfw(path=lfw, conventions=("facexzoo",))
     pack = opened(protocol)
     broken = features(pack).embeddings.copy()
     broken[[5, 9]] = value
@@ -282,10 +282,10 @@ def test_embeddings_that_cannot_be_compared_are_named_by_image(value, said, lfw)
 
 
 def test_a_set_that_an_evaluator_does_not_have_carries_a_caution(tmp_path):
-    protocol = CfpFp(path=write_cfp(tmp_path / "cfp"), conventions=("tface", "facexzoo"), replicates=0)
+    protocol = CfpFp(path=write_cfp(tmp_path / "cfp"), conventions=("facexzoo", "insightface_eval_ijbc"), replicates=0)
     pack = protocol.reader().open(None)
     rows = np.random.default_rng(0).normal(size=(len(pack), 8)).astype(np.float32)
-    (identity,) = protocol.evaluate(pack, Features(rows, None)).cautions
+    (identity,) = protocol.evaluate(pack, Features(rows, rows)).cautions
     assert "facexzoo" in identity
 
 

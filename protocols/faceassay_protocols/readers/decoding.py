@@ -159,6 +159,9 @@ class EncodedImages:
 
 
 def decoding_fingerprint(sha256: str, names: Sequence[str], image_size: int) -> str:
-    """Return the fingerprint of images whose files have the hash ``sha256``, in the order of ``names``."""
-    document = "\n".join([DECODING, sha256, str(image_size), *names])
+    """Return the fingerprint of images whose files have the hash ``sha256``, in the order of ``names``.
+
+    Another version of the decoder is another fingerprint: its pixels may differ, and what is noted must be true.
+    """
+    document = "\n".join([DECODING, decoder(), sha256, str(image_size), *names])
     return hashlib.sha256(document.encode("utf-8", "surrogateescape")).hexdigest()

@@ -45,6 +45,13 @@ class LfwParameters(PairFileParameters):
             )
         return self
 
+    @model_validator(mode="after")
+    def _several_folds(self) -> LfwParameters:
+        chosen = self.fold_range()
+        if chosen is not None and not 1 <= chosen[0] < chosen[1]:
+            raise ValueError("folds: give a range of at least two folds, such as 6..10: folds count from 1")
+        return self
+
     def fold_range(self) -> tuple[int, int] | None:
         """Return the first and the last official fold, from 1, None for all."""
         if self.folds is None:

@@ -100,7 +100,7 @@ def test_weights_kept_beside_an_onnx_file_count(tmp_path, onnx_file):
     content[10] ^= 1
     (tmp_path / "weights.bin").write_bytes(content)
     assert BroughtRecognizer.of(path).fingerprint != given.fingerprint
-    with pytest.raises(DataError, match="changed while"):
+    with pytest.raises(DataError, match="changed meanwhile"):
         given.open()
 
 
@@ -121,7 +121,7 @@ def test_a_file_that_changed_is_not_opened(archive):
     given = BroughtRecognizer.of(archive, image_size=8)
     with archive.open("ab") as file:
         file.write(b"\0")
-    with pytest.raises(DataError, match=r"net\.pt changed while"):
+    with pytest.raises(DataError, match=r"net\.pt changed meanwhile"):
         given.open()
 
 

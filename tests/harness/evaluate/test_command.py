@@ -89,7 +89,7 @@ main(prog_name="faceassay")
         ("--help", "torch onnx onnxruntime mlflow scipy pandas cv2 sklearn matplotlib"),
         ("--benchmark lfw={packs}/lfw --list-images", "torch onnx onnxruntime mlflow pandas"),
         (
-            "--benchmark lfw={packs}/lfw --embeddings {tmp}/lfw.npy --convention tface --store {tmp}/store",
+            "--benchmark lfw={packs}/lfw --embeddings {tmp}/lfw.npy --convention facexzoo --store {tmp}/store",
             "torch onnx onnxruntime mlflow",
         ),
     ],

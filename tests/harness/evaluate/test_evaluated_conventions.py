@@ -46,7 +46,7 @@ def test_several_conventions_are_given_by_name(evaluate):
     said = evaluate("--benchmark", f"lfw={{packs}}/lfw.bin{FEW}", "--convention", "tface", "--convention", "facexzoo")
     assert said.lfw["conventions"] == ["tface", "facexzoo"]
     assert list(said.lfw["metrics"]) == [
-        "accuracy:10fold/tface/grid-0.01/no-flip",
+        "accuracy:10fold/tface/grid-0.01/flip-sum",
         "accuracy:10fold/facexzoo/train-range-1000/no-flip",
     ]
 

@@ -65,7 +65,7 @@ def test_embeddings_in_the_listed_order_score_as_the_model_does(evaluate, listed
 
 def test_plain_embeddings_are_enough_without_mirroring(evaluate, listed_pixels, tmp_path):
     file = save(tmp_path / "lfw.npy", embedded(listed_pixels, WEIGHTS).astype(np.float32))
-    benchmark = ["--benchmark", f"lfw={{packs}}/lfw{FEW}", "--convention", "tface"]
+    benchmark = ["--benchmark", f"lfw={{packs}}/lfw{FEW}", "--convention", "facexzoo"]
     own = evaluate(*benchmark, "--embeddings", file, recognizer=None)
     assert own.code == 0, own.stderr
     assert own.lfw["metrics"] == evaluate(*benchmark).lfw["metrics"]
@@ -76,7 +76,14 @@ def test_a_file_may_be_a_link_to_one_without_a_suffix(evaluate, listed_pixels, t
     Path(save(tmp_path / "blob.npy", embedded(listed_pixels, WEIGHTS).astype(np.float32))).rename(tmp_path / "blob")
     (tmp_path / "lfw.npy").symlink_to(tmp_path / "blob")
     own = evaluate(
-        *("--benchmark", f"lfw={{packs}}/lfw{FEW}", "--convention", "tface", "--embeddings", str(tmp_path / "lfw.npy")),
+        *(
+            "--benchmark",
+            f"lfw={{packs}}/lfw{FEW}",
+            "--convention",
+            "facexzoo",
+            "--embeddings",
+            str(tmp_path / "lfw.npy"),
+        ),
         recognizer=None,
     )
     assert own.code == 0, own.stderr
@@ -88,7 +95,7 @@ def test_embeddings_of_several_benchmarks_go_by_name(evaluate, listed_pixels, pa
     bin_pack = save(tmp_path / "bin.npy", embedded(decoded(images), WEIGHTS).astype(np.float32))
     said = evaluate(
         *("--benchmark", f"lfw={{packs}}/lfw{FEW}", "--benchmark", f"lfw={{packs}}/lfw.bin{FEW}"),
-        *("--embeddings", f"lfw#2={bin_pack}", "--embeddings", f"lfw={folder}", "--convention", "tface"),
+        *("--embeddings", f"lfw#2={bin_pack}", "--embeddings", f"lfw={folder}", "--convention", "facexzoo"),
         recognizer=None,
     )
     assert said.code == 0, said.stderr
@@ -143,7 +150,7 @@ def test_embeddings_that_cannot_be_scored_are_named(evaluate, listed_pixels, tmp
     broken[[7, 31]] = value
     file = save(tmp_path / "lfw.npy", broken)
     names = names_of(evaluate, "lfw={packs}/lfw")
-    said = evaluate("--benchmark", "lfw={packs}/lfw", "--embeddings", file, "--convention", "tface", recognizer=None)
+    said = evaluate("--benchmark", "lfw={packs}/lfw", "--embeddings", file, "--convention", "facexzoo", recognizer=None)
     assert said.code == 1
     assert names[7] in said.lfw["failure"]
     assert names[31] in said.lfw["failure"]

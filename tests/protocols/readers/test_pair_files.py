@@ -160,15 +160,15 @@ def test_folds_that_the_list_does_not_have_are_refused(tmp_path):
         opened("lfw", path, folds="4..8")
 
 
-@pytest.mark.parametrize("folds", ["3", "a..b", "-1..3", "1..2..3"])
+@pytest.mark.parametrize("folds", ["3", "a..b", "-1..3", "1..2..3", "6..6", "0..3", "7..6"])
 def test_folds_are_written_first_to_last(folds, tmp_path):
     with pytest.raises(ValidationError, match="folds"):
         PairFiles(benchmark="lfw", path=tmp_path, folds=folds)
 
 
 def test_a_single_fold_is_refused(tmp_path):
-    with pytest.raises(DataError, match="1 folds where 1 are expected, two at least"):
-        opened("lfw", write_lfw(tmp_path / "lfw", folds=3, same=2), folds="2..2")
+    with pytest.raises(DataError, match="1 folds where 10 are expected, two at least: give a list with two or more"):
+        opened("lfw", write_lfw(tmp_path / "lfw", folds=1, same=2))
 
 
 def test_a_pack_sorted_by_class_is_refused_before_any_embedding(tmp_path):
