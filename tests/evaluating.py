@@ -36,7 +36,7 @@ PACKS = {
     "ijb-b": ("ijb-b", "ijbb/IJBB", "subjects"),
     "ijb-c": ("ijb-c", "ijbc/IJBC", "subjects"),
     "ijb-c zip": ("ijb-c", "ijbc/IJBC.zip", "subjects"),
-    "ijb-c without 1:N lists": ("ijb-c", "bare/IJBC", "subjects"),
+    "ijb-c without 1:N lists": ("ijb-c", "bare/IJBC", "templates that genuine pairs join"),
     "ijb-c aligned": ("ijb-c", "aligned/IJBC", "subjects"),
     "tinyface": ("tinyface", "tiny,counts=warn", "identities"),
 }

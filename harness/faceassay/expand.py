@@ -85,7 +85,8 @@ def _unfit(matrix: MatrixSpec, data: Mapping[str, DataInput], packs: Mapping[str
     for benchmark in matrix.benchmarks:
         if benchmark.name in packs and packs[benchmark.name].image_size != real.image_size:
             sizes = f"{packs[benchmark.name].image_size} px, the training images {real.image_size} px"
-            message = f"benchmark {benchmark.name!r} has images of {sizes}: give both one image_size"
+            remedy = "give both one image_size (and other_sizes: resize where the files have another)"
+            message = f"benchmark {benchmark.name!r} has images of {sizes}: {remedy}"
             problems.append(Problem(benchmark.place, message))
     try:
         matrix.spec.quality.check()

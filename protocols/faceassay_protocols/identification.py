@@ -59,6 +59,7 @@ def rank_probes(
         DataError: when there is no probe, a number of identities is wrong, probes have no mate (says how many), or an
             embedding is NaN, infinite or of length zero (names the rows).
     """
+    probe_ids, gallery_ids = np.asarray(probe_ids), np.asarray(gallery_ids)
     _require_mates(probes, gallery, probe_ids, gallery_ids)
     unit_probes = _UnitRows(probes, require_usable(probes, name="probes"), dtype)
     unit_gallery = _UnitRows(gallery, require_usable(gallery, name="gallery"), dtype)

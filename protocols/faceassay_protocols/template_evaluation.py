@@ -89,13 +89,14 @@ def _under(
     measures = [TarMetric(rate, convention.rule) for rate in rates]
     drawn = pair_replicates(labelled, measures, settings.replicates)
     impostors = int((~pack.is_same).sum())
+    population = "subjects" if pack.subjects else "templates that genuine pairs join"
     cautions = {names[rate]: resolution_caution(rate, impostors) for rate in rates}
     return Evaluation(
         metrics={names[rate]: tars[rate] for rate in rates},
         scores={**_kept(scores, pack.is_same, convention.name), "replicates": drawn},
         curves={"roc": _curve(scores, pack.is_same)},
-        notes={"interval_population": "subjects" + ("" if pack.subjects else " (templates that genuine pairs join)")},
-        intervals=_intervals(labelled, drawn, names, convention),
+        notes={"interval_population": population},
+        intervals=_intervals(labelled, drawn, population, names, convention),
         cautions={name: caution for name, caution in cautions.items() if caution},
     )
 
@@ -137,10 +138,14 @@ def _people(pack: TemplatePack) -> tuple[IntArray, IntArray]:
 
 
 def _intervals(
-    scores: PairScores, replicates: NDArray[np.float64], names: Mapping[float, str], convention: Convention
+    scores: PairScores,
+    replicates: NDArray[np.float64],
+    population: str,
+    names: Mapping[float, str],
+    convention: Convention,
 ) -> dict[str, list[Interval]]:
     exact = extreme_intervals(scores.similarities, scores.is_same, list(names), convention.rule)
-    bootstrap = percentile_intervals(replicates, "subjects") if len(replicates) else []
+    bootstrap = percentile_intervals(replicates, population) if len(replicates) else []
     first = {name: bootstrap[i : i + 1] for i, name in enumerate(names.values())}
     return {name: [*first[name], *exact[rate]] for rate, name in names.items()}
 

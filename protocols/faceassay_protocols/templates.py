@@ -118,6 +118,7 @@ def score_pairs(
     Raises:
         DataError: when lengths differ or pairs name templates that have no images (names some, counts them).
     """
+    first_ids, second_ids = np.asarray(first_ids), np.asarray(second_ids)
     if first_ids.shape != second_ids.shape or first_ids.ndim != 1:
         raise DataError(f"pairs of templates: {first_ids.shape} first and {second_ids.shape} second numbers")
     (first, rows), (second, columns) = (_rows_of(templates.ids, ids) for ids in (first_ids, second_ids))

@@ -187,3 +187,10 @@ def test_the_table_is_no_wider_than_a_terminal(everything):
     table, _ = shown(**everything)
     assert len(table) == 1 + 5 * 5 + 8 * 2 + 2 * 3
     assert max(map(len, table)) <= WIDTH
+
+
+def test_facts_about_a_pack_stand_under_its_files():
+    pack = {"sha256": SHA256, "pairs": 3000, "official_folds": "6-10 of 10", "fold_std (tface)": 0.0033}
+    _, below = shown(lfw=part({"accuracy/tface": metric(0.5)}, pack=pack))
+    place = next(number for number, line in enumerate(below) if line.startswith("lfw: "))
+    assert below[place + 1] == "  pairs 3,000, official folds 6-10 of 10, fold std (tface) 0.33 %"

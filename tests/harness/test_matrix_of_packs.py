@@ -176,7 +176,7 @@ def test_a_benchmark_without_the_data_that_it_needs_is_refused(refused):
     ("change", "place", "problem"),
     [
         (("path: lfw.bin", "path: nowhere.bin"), "nowhere.bin", "no such file or folder (tried "),
-        (("folds: 2..9", "folds: 2-9"), "2-9", "folds: String should match pattern"),
+        (("folds: 2..9", "folds: 2to9"), "2to9", "folds: String should match pattern"),
         (("folds: 2..9", "folds: 5..12"), "name: native", "folds 5 to 12 of a list with folds 1 to 10"),
         (("replicates: 20, fprs", "replicats: 20, fprs"), "20, fprs", "did you mean 'replicates'"),
         (("fprs: [0.1]", "conventions: [arcface]"), "arcface", "Input should be 'insightface_eval_ijbc'"),

@@ -75,6 +75,40 @@ def model(fixed=1, *, flatten=None, layout="nchw", half=False, more_nodes=(), ou
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
 
+def kept_outside(array, name, location):
+    """Return a tensor whose numbers lie in the file ``location``."""
+    from onnx import TensorProto, numpy_helper
+
+    tensor = numpy_helper.from_array(array, name)
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", "0"), ("length", str(array.nbytes))):
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
+    return tensor
+
+
+def without_matrix():
+    """Return the network as an ONNX model that nobody gives its matrix."""
+    bare = model(None)
+    (matrix,) = (tensor for tensor in bare.graph.initializer if tensor.name == "matrix")
+    bare.graph.initializer.remove(matrix)
+    return bare
+
+
+def with_function(nodes):
+    """Return the network as an ONNX model in which a function makes the ``matrix`` by ``nodes`` and multiplies."""
+    from onnx import helper
+
+    whole = without_matrix()
+    head = [*nodes, helper.make_node("MatMul", ["flat", "matrix"], ["embedding"])]
+    opset = helper.make_opsetid("", 13)
+    whole.functions.append(helper.make_function("own", "Head", ["flat"], ["embedding"], head, [opset]))
+    whole.graph.node[-1].CopyFrom(helper.make_node("Head", ["flat"], ["embedding"], domain="own"))
+    whole.opset_import.append(helper.make_opsetid("own", 1))
+    return whole
+
+
 def scripted(fixed=None, *, wrap=None):
     """Return the network as a traced TorchScript module; ``wrap`` maps its embedding to what it returns."""
     import torch

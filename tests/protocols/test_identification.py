@@ -172,3 +172,7 @@ def test_unusable_embeddings_are_named_with_their_side():
 def test_ranks_count_from_one():
     with pytest.raises(ValueError, match="count from 1"):
         share_within(np.array([1, 2]), [1, 0])
+
+
+def test_identities_may_be_lists():
+    assert rank_rates(np.eye(2), np.eye(2), [5, 6], [5, 6], [1]) == [1.0]

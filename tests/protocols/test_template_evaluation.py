@@ -69,9 +69,9 @@ def name(fpr, convention="tface"):
 def test_subjects_are_resampled_and_named(lists):
     evaluation = evaluated(template_pack(lists=lists))
     bootstrap = [intervals[0] for intervals in evaluation.intervals.values()]
-    assert {(one.population, one.method) for one in bootstrap} == {("subjects", "percentile bootstrap, 100 replicates")}
-    joined = "subjects" if lists else "subjects (templates that genuine pairs join)"
-    assert evaluation.notes["interval_population"] == joined
+    population = "subjects" if lists else "templates that genuine pairs join"
+    assert {(one.population, one.method) for one in bootstrap} == {(population, "percentile bootstrap, 100 replicates")}
+    assert evaluation.notes["interval_population"] == population
 
 
 def test_subjects_told_by_genuine_pairs_are_those_of_the_lists():

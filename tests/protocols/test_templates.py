@@ -251,3 +251,8 @@ def test_first_and_second_templates_of_different_number_are_refused():
     templates = Templates(np.array([10, 20]), np.eye(2))
     with pytest.raises(DataError, match=r"\(2,\) first and \(1,\) second"):
         score_pairs(templates, np.array([10, 20]), np.array([10]))
+
+
+def test_pairs_may_be_lists():
+    templates = pool_templates(np.eye(3), np.array([3, 10, 11]), np.array([1, 1, 1]))
+    assert score_pairs(templates, [3, 10], [10, 10]).tolist() == [0, 1]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy_format
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from faceassay.contracts import DataError, Features
 from faceassay.fingerprints import path_fingerprint
@@ -20,17 +20,9 @@ Array = NDArray[Any]
 
 EMBEDDINGS, FLIPPED = "embeddings", "flipped"
 """Names of the arrays in a file that holds several."""
-_FAULTS = (
-    OSError,
-    ValueError,
-    TypeError,
-    EOFError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    zlib.error,
-    SafetensorError,
-)
-"""What readers raise at a file that is damaged, cut short, or holds objects instead of numbers."""
+Check = Callable[[str, str, Sequence[int]], None]
+"""Raises DataError unless an array of this name, type and shape will do; asked before an array is unpacked."""
+_SAFETENSORS_TYPES = {"F16": "float16", "F32": "float32", "F64": "float64"}
 
 
 @dataclass(frozen=True)
@@ -91,55 +83,71 @@ def features(path: Path, rows: int) -> Features:
     if read is None:
         raise DataError(f"{path}: embeddings are read from {', '.join(_READERS)}: save them as one of these")
     try:
-        arrays = read(path)
-    except _FAULTS as error:
+        arrays = read(path, partial(_check, path, rows))
+    except DataError:
+        raise
+    except Exception as error:  # damage makes these parsers raise anything: TokenError, MemoryError, AttributeError
         raise DataError(f"{path} cannot be read ({type(error).__name__}: {error}): save it again") from error
     if EMBEDDINGS not in arrays:
         raise DataError(f"{path} holds no array {EMBEDDINGS!r}: save the embeddings under this name")
-    for name, array in arrays.items():
-        _check(f"{path}: {name}", array, rows)
     embeddings, flipped = arrays[EMBEDDINGS], arrays.get(FLIPPED)
     if flipped is not None and flipped.shape != embeddings.shape:
         raise DataError(f"{path}: {EMBEDDINGS} are {embeddings.shape}, {FLIPPED} {flipped.shape}: they must be alike")
     return Features(embeddings, flipped)
 
 
-def _check(place: str, array: Array, rows: int) -> None:
-    if array.dtype.kind != "f" or array.dtype.itemsize not in (2, 4, 8):
+def _check(path: Path, rows: int, name: str, dtype: str, shape: Sequence[int]) -> None:
+    place = f"{path}: {name}"
+    if dtype not in _SAFETENSORS_TYPES.values():
+        raise DataError(f"{place} is {dtype}: save float32 (float16 and float64 will do), not normalised or scaled")
+    if len(shape) != 2 or 0 in shape:
+        raise DataError(f"{place} has shape {tuple(shape)}: it must be [{rows}, d]")
+    if shape[0] != rows:
         raise DataError(
-            f"{place} is {array.dtype}: save float32 (float16 and float64 will do), not normalised or scaled"
-        )
-    if array.ndim != 2 or not array.size:
-        raise DataError(f"{place} has shape {array.shape}: it must be [{rows}, d]")
-    if len(array) != rows:
-        raise DataError(
-            f"{place} has {len(array)} rows for {rows} images: save one row for each, "
+            f"{place} has {shape[0]} rows for {rows} images: save one row for each, "
             "in the order that --list-images prints"
         )
 
 
-def _npy(path: Path) -> dict[str, Array]:
+def _npy(path: Path, check: Check) -> dict[str, Array]:
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(array, np.ndarray):
         raise ValueError("an archive of several arrays: call it .npz")
+    check(EMBEDDINGS, array.dtype.name, array.shape)
     return {EMBEDDINGS: array}
 
 
-def _npz(path: Path) -> dict[str, Array]:
+def _npz(path: Path, check: Check) -> dict[str, Array]:
     archive = np.load(path, allow_pickle=False)
     if isinstance(archive, np.ndarray):
         raise ValueError("a single array: call it .npy")
     with archive:
-        return {name: archive[name] for name in (EMBEDDINGS, FLIPPED) if name in archive}
+        held = [name for name in (EMBEDDINGS, FLIPPED) if name in archive]
+        for name in held:
+            check(name, *_header(archive, name))
+        return {name: archive[name] for name in held}
 
 
-def _safetensors(path: Path) -> dict[str, Array]:
+def _header(archive: Any, name: str) -> tuple[str, Sequence[int]]:
+    """Return type and shape of an array in an ``.npz`` archive, whose data stay packed."""
+    member = name if name in archive.zip.namelist() else f"{name}.npy"
+    with archive.zip.open(member) as file:
+        is_first = npy_format.read_magic(file) == (1, 0)
+        read = npy_format.read_array_header_1_0 if is_first else npy_format.read_array_header_2_0
+        shape, _, dtype = read(file)
+    return dtype.name, shape
+
+
+def _safetensors(path: Path, check: Check) -> dict[str, Array]:
     with safe_open(path, framework="numpy") as file:
-        held = set(file.keys())
-        return {name: file.get_tensor(name) for name in (EMBEDDINGS, FLIPPED) if name in held}
+        held = [name for name in (EMBEDDINGS, FLIPPED) if name in set(file.keys())]
+        for name in held:
+            stored = file.get_slice(name)
+            check(name, _SAFETENSORS_TYPES.get(stored.get_dtype(), stored.get_dtype()), stored.get_shape())
+        return {name: file.get_tensor(name) for name in held}
 
 
-_READERS: Mapping[str, Callable[[Path], dict[str, Array]]] = {
+_READERS: Mapping[str, Callable[[Path, Check], dict[str, Array]]] = {
     ".npy": _npy,
     ".npz": _npz,
     ".safetensors": _safetensors,

@@ -18,7 +18,7 @@ Network = Callable[[FloatArray], FloatArray]
 """float32 [B, 3, S, S], prepared, to float32 [B, d]. Raises DataError when the network cannot."""
 
 BATCH_TOLERANCE = 1e-4
-"""How far an embedding in a batch may be from that of the image alone, relative to its largest value."""
+"""How far an embedding, in a batch or again, may be from that of the image alone, relative to its largest value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,12 +62,18 @@ def recognizer_of(network: Network, preprocessing: Preprocessing, image_size: in
     the batch), the network is given one image at a time.
 
     Raises:
-        DataError: when the network cannot embed a single image either.
+        DataError: when the network cannot embed a single image either, or embeds it otherwise each time.
     """
     noise = np.random.default_rng(0).integers(0, 256, (2, image_size, image_size, 3), dtype=np.uint8)
     x = prepared(noise, preprocessing)
-    chosen = network if _embeds_batches(network, x) else one_by_one(network)
-    return NetworkRecognizer(chosen, preprocessing, image_size)
+    singly = one_by_one(network)
+    alone = singly(x)
+    if not _alike(singly(x), alone):
+        raise DataError(
+            "the network embeds the same image differently each time: "
+            "export it in evaluation mode (model.eval()), without dropout and other random layers"
+        )
+    return NetworkRecognizer(network if _embeds_batches(network, x, alone) else singly, preprocessing, image_size)
 
 
 def one_by_one(network: Network) -> Network:
@@ -91,17 +97,19 @@ def embeddings_of(output: Any, count: int) -> FloatArray:
     return array.reshape(count, -1).astype(np.float32)
 
 
-def _embeds_batches(network: Network, x: FloatArray) -> bool:
-    alone = one_by_one(network)(x)
+def _embeds_batches(network: Network, x: FloatArray, alone: FloatArray) -> bool:
     try:
-        together = network(x)
+        return _alike(network(x), alone)
     except DataError:
         return False
-    if together.shape != alone.shape:
+
+
+def _alike(embedded: FloatArray, alone: FloatArray) -> bool:
+    """Tell whether embeddings agree within the tolerance; those that are not finite must agree exactly."""
+    if embedded.shape != alone.shape:
         return False
-    with np.errstate(invalid="ignore"):
-        apart, size = np.abs(together - alone).max(1), np.abs(alone).max(1)
-    return bool((apart <= BATCH_TOLERANCE * size).all())
+    size = np.nan_to_num(np.abs(alone).max(1, keepdims=True), posinf=0)
+    return bool(np.isclose(embedded, alone, rtol=0, atol=BATCH_TOLERANCE * size, equal_nan=True).all())
 
 
 @contextmanager

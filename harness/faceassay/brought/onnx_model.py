@@ -64,7 +64,7 @@ def external_files(path: Path) -> list[str]:
     """
     with naming(path):
         model, external = _parsed(path), required("onnx.external_data_helper")
-        tensors = [tensor for tensor in _tensors(model.graph) if external.uses_external_data(tensor)]
+        tensors = [tensor for tensor in _tensors(model) if external.uses_external_data(tensor)]
         files = sorted({external.ExternalDataInfo(tensor).location for tensor in tensors})
         folder = path.parent.resolve()
         outside = [file for file in files if not (folder / file).resolve().is_relative_to(folder)]
@@ -136,6 +136,11 @@ def _whole_model(path: Path) -> Any:
         onnx.load_external_data_for_model(model, str(path.parent))
     except (onnx.checker.ValidationError, OSError, ValueError) as error:
         raise DataError(f"its weights in other files cannot be read ({_first_line(error)})") from error
+    left = {tensor.name for tensor in _tensors(model) if onnx.external_data_helper.uses_external_data(tensor)}
+    if left:  # onnxruntime would look for them in whatever folder the process is in
+        raise DataError(
+            f"it keeps weights where they cannot be read from ({', '.join(sorted(left))}): save it as one file"
+        )
     return model
 
 
@@ -171,12 +176,15 @@ def _names_read(graph: Any) -> Iterator[str]:
             yield from node.input
 
 
-def _tensors(graph: Any) -> Iterator[Any]:
-    for inner in _graphs(graph):
-        yield from inner.initializer
-        for node in inner.node:
-            for attribute in node.attribute:
-                yield from (attribute.t, *attribute.tensors)
+def _tensors(message: Any) -> Iterator[Any]:
+    """Yield every tensor inside a protobuf message, wherever it is: in graphs, functions, sparse tensors."""
+    if message.DESCRIPTOR.name == "TensorProto":
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in [value] if hasattr(value, "ListFields") else value:
+                yield from _tensors(inner)
 
 
 def _described(value: Any, image_size: int | None) -> _Input:
@@ -211,9 +219,19 @@ def _session(model: Any, device: str, threads: int) -> Any:
     options.log_severity_level = 4  # a batch that is tried and fails is no news
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning slows a busy machine 2 to 3 x
     try:
-        return runtime.InferenceSession(model.SerializeToString(), options, providers=_providers(runtime, device))
+        return runtime.InferenceSession(_serialised(model), options, providers=_providers(runtime, device))
     except _raised_by(RUNTIME_FAULTS) as error:
         raise DataError(f"onnxruntime cannot run it ({_first_line(error)}): export it again") from error
+
+
+def _serialised(model: Any) -> bytes:
+    try:
+        content: bytes = model.SerializeToString()
+    except _raised_by("google.protobuf.message") as error:
+        raise DataError(
+            "with its weights it is larger than 2 GiB, the most ONNX holds: export it in float16"
+        ) from error
+    return content
 
 
 def _providers(runtime: Any, device: str) -> list[Any]:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.option(
     "--benchmark", "benchmarks", multiple=True, required=True, metavar="NAME=PATH[,PARAMETER=VALUE...]",
-    help="A benchmark and its files; give several, also two packs of one name (see `faceassay describe NAME`).",
+    help="A benchmark and its files; give several, also two packs of one name. `faceassay describe NAME` tells its "
+    "parameters; the values of a list are joined by +, as in fprs=1e-3+1e-4.",
 )  # fmt: skip
 @click.option(
     "--recognizer",

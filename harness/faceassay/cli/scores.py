@@ -23,7 +23,10 @@ def score_lines(document: Mapping[str, Any]) -> Iterator[str]:
     populations = _further_populations(parts)
     rows = [row for name, part in parts.items() for row in _rows(name, part, settings, populations)]
     align = ("left", "left", "left", "right", "right", "left", *("right" for _ in populations))
-    table = [[*HEADER, *populations], *rows]  # a header of tabulate's own makes each column two characters wider
+    table = [
+        [*HEADER, *populations],
+        *rows,
+    ]  # a header of tabulate's own makes each column two characters wider
     yield tabulate(table, tablefmt="plain", disable_numparse=True, colalign=align)
     yield ""
     if any(about["caution"] for part in parts.values() for about in part.get("metrics", {}).values()):
@@ -32,8 +35,17 @@ def score_lines(document: Mapping[str, Any]) -> Iterator[str]:
     for name, part in parts.items():
         files = ", ".join(path if kind == "path" else f"{kind} {path}" for kind, path in part["files"].items())
         yield f"{name}: {files}" + (f", sha256 {part['pack']['sha256']}" if "pack" in part else "")
+        facts = ", ".join(_fact(*fact) for fact in part.get("pack", {}).items() if fact[0] != "sha256")
+        yield from [f"  {facts}"] if facts else []
     for source in dict.fromkeys(_source(part["embedded_by"]) for part in parts.values()):
         yield f"embedded by {source}"
+
+
+def _fact(name: str, value: str | int | float) -> str:
+    """Say a fact about a pack; fractions are shares, so they are shown in percent like the metrics."""
+    shown = f"{100 * value:.2f} %" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
+    head, bracket, rest = name.partition(" (")
+    return f"{head.replace('_', ' ')}{bracket}{rest} {shown}"
 
 
 def failure_lines(document: Mapping[str, Any]) -> Iterator[str]:

@@ -27,13 +27,14 @@ def read_agedb(path: Path, *, image_size: int, other_sizes: OtherSizes) -> PairP
         other_sizes: whether images of another size are resized or refused.
 
     Raises:
-        DataError: when the list is missing, damaged or laid out otherwise, images are missing or damaged, or a size is
-            refused.
+        DataError: when the list is missing, damaged or laid out otherwise, most same pairs are of two people by the
+            names of their images, images are missing or damaged, or a size is refused.
     """
     tree = open_tree(path)
     listing = joined(subtree_with(tree, LIST_NAME), LIST_NAME)
     pairs = list(_pairs(matlab_variables(tree.read(listing), tree.place(listing)), tree.place(listing)))
     field = _person_field(pairs)
+    _require_persons(pairs, field, tree.place(listing))
     return pair_pack(
         tree,
         pairs,
@@ -93,6 +94,17 @@ def _person_field(pairs: Sequence[ListedPair]) -> int:
     whole set with a running number before the person's name.
     """
     return min((0, 1), key=lambda field: sum(_contradicts(pair, field) for pair in pairs))
+
+
+def _require_persons(pairs: Sequence[ListedPair], field: int, place: str) -> None:
+    """Refuse what a list of n x 2 instead of 2 x n names becomes: neighbours that are no pairs."""
+    same = [pair for pair in pairs if pair.is_same]
+    parted = [pair for pair in same if _contradicts(pair, field)]
+    if 2 * len(parted) > len(same):
+        raise DataError(
+            f"{place}: {len(parted)} of {len(same)} same pairs are of two people by the names of their images (the "
+            f"first: {parted[0].first} and {parted[0].second}): the list is laid out otherwise, fetch it again"
+        )
 
 
 def _contradicts(pair: ListedPair, field: int) -> bool:

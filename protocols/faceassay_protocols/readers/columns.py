@@ -8,7 +8,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -26,8 +26,8 @@ from faceassay_protocols.readers.tree import Tree
 Kind = Literal["word", "number", "flag", "real"]
 Columns = Mapping[str, NDArray[Any]]
 
-PARSING = "1"
-"""Raised when the same file parses to other arrays."""
+PARSING = "2"
+"""Raised when the same file parses to other arrays, or to none."""
 LARGEST_NUMBER = 2**31 - 1
 KEPT_AS: Mapping[Kind, str] = {"word": "|S", "number": "<i4", "flag": "|b1", "real": "<f8"}
 _EXPECTED: Mapping[Kind, str] = {
@@ -37,6 +37,8 @@ _EXPECTED: Mapping[Kind, str] = {
     "real": "a finite number",
 }
 _INTEGER = re.compile(r"-?[0-9]{1,40}")
+_HEXADECIMAL = (b"0x", b"0X")
+"""What the fast parser takes for the beginning of a number, and nobody else."""
 _REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _FAULTS_NAMED = 5
 
@@ -49,7 +51,7 @@ class Layout:
         columns: kind of each column by its title, from the left. A ``word`` is kept as UTF-8 bytes, a ``number`` (0 to
             2^31 - 1) as int32, a ``flag`` (0 or 1) as bool, a ``real`` (finite) as float64.
         separator: ``blanks``: blanks or tabs between all columns there are, no header; ``commas``: a header row, and
-            further columns that do not matter.
+            further columns that do not matter. No title of it may name another one of ``columns`` than its own.
     """
 
     columns: Mapping[str, Kind]
@@ -75,7 +77,7 @@ def read_columns(tree: Tree, name: str, layout: Layout, *, kept_in: str) -> Colu
 
 
 def parsed(content: bytes, place: str, layout: Layout) -> Columns:
-    """Return the columns of a table given as text. Byte order mark, line ends and empty lines do not matter.
+    """Return the columns of a table given as text. Byte order mark, line ends, empty lines below titles do not matter.
 
     Raises:
         DataError: as `read_columns`; ``place`` names the file.
@@ -88,7 +90,8 @@ def parsed(content: bytes, place: str, layout: Layout) -> Columns:
         raise DataError(_faults(content, place, layout, str(error))) from error
     columns = {title: table.column(at).to_numpy() for at, title in enumerate(layout.columns)}
     fits = all(_fits(columns[title], kind) for title, kind in layout.columns.items())
-    if not table.num_rows or not fits or b"\0" in content or _starts_with_data(content, layout):
+    unlike = not table.num_rows or not fits or b"\0" in content or _title_fault(content, layout)
+    if unlike or (any(mark in content for mark in _HEXADECIMAL) and _line_faults(content, place, layout)):
         raise DataError(_faults(content, place, layout, "no lines, or binary content"))
     return {title: _as_kept(columns[title], kind) for title, kind in layout.columns.items()}
 
@@ -141,25 +144,41 @@ def _as_kept(column: NDArray[Any], kind: Kind) -> NDArray[Any]:
     return column.astype(KEPT_AS[kind], copy=False)
 
 
-def _starts_with_data(content: bytes, layout: Layout) -> bool:
-    return layout.separator == "commas" and re.match(rb'(\xef\xbb\xbf)?"?[0-9]+"? *,', content) is not None
+def _title_fault(content: bytes, layout: Layout) -> str:
+    """Say what is wrong with the row of titles, which the parser skips."""
+    if layout.separator == "blanks":
+        return ""
+    line = re.split(rb"[\r\n]", content, maxsplit=1)[0].decode("utf-8-sig", "replace").strip().lower()
+    if not line or re.match('"?[0-9]+"? *,', line):
+        return "the row of titles is missing: this line would be taken for it"
+    titles = zip(layout.columns, line.split(","), strict=False)
+    moved = [(column, title) for column, title in titles if _names_another(title, column, layout)]
+    return ", ".join(f"{title} is the title where the column of {column}s should be" for column, title in moved)
+
+
+def _names_another(title: str, column: str, layout: Layout) -> bool:
+    return column not in title and any(other in title for other in layout.columns)
 
 
 def _faults(content: bytes, place: str, layout: Layout, otherwise: str) -> str:
     """Name the first lines that are not as ``layout`` says, or else say ``otherwise``."""
-    if _starts_with_data(content, layout):
-        return f"{place}:1: the row of titles is missing: this line would be taken for it"
-    rows = text_lines(content, place)
+    if fault := _title_fault(content, layout):
+        return f"{place}:1: {fault}"
+    return _line_faults(content, place, layout) or f"{place}: not a table, or an empty one ({otherwise})"
+
+
+def _line_faults(content: bytes, place: str, layout: Layout) -> str:
+    rows, titles = text_lines(content, place), list(layout.columns)
     if layout.separator == "commas":
-        next(rows, None)
-    faults = (f"{place}:{number}: {fault}" for number, line in rows if (fault := _line_fault(line, layout)))
-    return "; ".join(islice(faults, _FAULTS_NAMED)) or f"{place}: not a table, or an empty one ({otherwise})"
+        titles = max(titles, _words(next(rows, (1, ""))[1], layout), key=len)
+    faults = (f"{place}:{number}: {fault}" for number, line in rows if (fault := _line_fault(line, layout, titles)))
+    return "; ".join(islice(faults, _FAULTS_NAMED))
 
 
-def _line_fault(line: str, layout: Layout) -> str:
-    words, wanted = _words(line, layout), len(layout.columns)
-    if len(words) < wanted or (len(words) > wanted and layout.separator == "blanks"):
-        return f"{len(words)} columns instead of {wanted} ({', '.join(layout.columns)})"
+def _line_fault(line: str, layout: Layout, titles: Sequence[str]) -> str:
+    words = _words(line, layout)
+    if len(words) != len(titles):
+        return f"{len(words)} columns instead of {len(titles)} ({', '.join(titles)})"
     entries = zip(layout.columns.items(), words, strict=False)
     wrong = [f"{title} is {word!r}, not {_EXPECTED[kind]}" for (title, kind), word in entries if not _is(word, kind)]
     return ", ".join(wrong)

@@ -23,7 +23,15 @@ from faceassay_protocols.readers.decoding import (
     stored_size,
 )
 from faceassay_protocols.readers.ijb_meta import IjbMeta, read_meta, some, templates_file
-from faceassay_protocols.readers.tree import Tree, combined_sha256, inside, joined, open_tree, subtree_with
+from faceassay_protocols.readers.tree import (
+    Tree,
+    combined_sha256,
+    inside,
+    joined,
+    open_tree,
+    says_aligned,
+    subtree_with,
+)
 
 Align = Literal["auto", "five-point", "none"]
 Shape = Callable[[Pixels, int], Pixels]
@@ -123,7 +131,7 @@ def read_ijb(
         align: ``five-point`` moves the landmarks of the lists to the ArcFace template, ``none`` takes the images as
             they are, ``auto`` aligns ``loose_crop`` and nothing else.
         images_in: folder of the images, relative to that of the benchmark; by default ``loose_crop``, else the one
-            folder with ``aligned`` in its name.
+            folder whose name says that its images are aligned.
         other_sizes: whether images that are not aligned here and not ``image_size`` pixels square are refused or
             resized.
 
@@ -171,7 +179,7 @@ def _image_folder(tree: Tree, pack: str, images_in: str | None) -> str:
     folders = tree.folders(pack)
     if (crops := joined(pack, CROPS)) in folders:
         return crops
-    found = [folder for folder in folders if "aligned" in PurePosixPath(folder).name.lower()]
+    found = [folder for folder in folders if says_aligned(PurePosixPath(folder).name)]
     if len(found) != 1:
         raise DataError(
             f"{tree.place(pack)}: holds no {CROPS}, and {len(found)} folders of aligned images"

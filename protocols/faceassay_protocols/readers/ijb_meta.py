@@ -43,7 +43,7 @@ class IjbMeta:
         detector_scores: confidence of the detector, float64 [N]; None without that file.
         first_ids, second_ids: templates of each pair, int32 [P]; may be memory-mapped.
         is_same: bool [P]; may be memory-mapped.
-        subjects: from the 1:N lists; None where there are none.
+        subjects: from the 1:N lists; None where there are none, or they do not cover the templates of the pairs.
         files: names of the files read.
         warnings: what does not fit together but harms no number, one sentence each.
     """
@@ -82,13 +82,16 @@ def read_meta(tree: Tree, folder: str, code: str) -> IjbMeta:
     images = read_columns(tree, images_file, IMAGES, kept_in=KEPT_IN)
     _refuse_repeated(images["image"], tree.place(images_file))
     pairs = read_columns(tree, pairs_file, PAIRS, kept_in=KEPT_IN)
-    faces, warnings = None, [*_unpaired(pairs, images["template"], tree.place(pairs_file))]
+    paired = np.union1d(np.unique(pairs["first"]), np.unique(pairs["second"]))
+    faces, warnings = None, [*_unpaired(paired, images["template"], tree.place(pairs_file))]
     if landmarks_file in files:
         faces, moved = _in_order_of(images["image"], tree, landmarks_file)
         warnings += moved
     subjects = _subjects(tree, [name for name in lists if name in files])
     if subjects:
         warnings += _contradicted_labels(pairs, subjects, tree.place(pairs_file))
+        uncovered = [*_uncovered(paired, subjects, tree.place(pairs_file))]
+        warnings, subjects = warnings + uncovered, None if uncovered else subjects
     return IjbMeta(
         names=[name.decode() for name in images["image"].tolist()],
         template_ids=images["template"].astype(np.int64),
@@ -110,9 +113,8 @@ def _refuse_repeated(names: NDArray[np.bytes_], place: str) -> None:
         raise DataError(f"{place}: images listed more than once: {some(distinct[count > 1])}. Restore the file")
 
 
-def _unpaired(pairs: Columns, templates: NDArray[np.int32], place: str) -> Iterator[str]:
+def _unpaired(paired: NDArray[np.int32], templates: NDArray[np.int32], place: str) -> Iterator[str]:
     """Yield a warning where templates are in no pair; refuse pairs of templates that have no image."""
-    paired = np.union1d(np.unique(pairs["first"]), np.unique(pairs["second"]))
     if len(unknown := np.setdiff1d(paired, templates)):
         raise DataError(
             f"{place}: {len(unknown)} templates have no image in the list of templates: {some(unknown)}. "
@@ -169,6 +171,14 @@ def _contradicted_labels(pairs: Columns, subjects: Subjects, place: str) -> Iter
         if count := np.count_nonzero(wrong & known):
             said = "different subjects" if label == "genuine" else "one subject"
             yield f"{place}: {count} {label} pairs are of {said} by the 1:N lists"
+
+
+def _uncovered(paired: NDArray[np.int32], subjects: Subjects, place: str) -> Iterator[str]:
+    if len(unlisted := np.setdiff1d(paired, subjects[0])):
+        yield (
+            f"{place}: {len(unlisted)} of {len(paired)} templates are not in the 1:N lists: {some(unlisted)}; these "
+            "lists are not used, genuine pairs tell the subjects"
+        )
 
 
 def some(values: Sequence[Any] | NDArray[Any]) -> str:

@@ -34,7 +34,9 @@ class LfwParameters(PairFileParameters):
 
     pairs: DataPath | None = parameter(None, description="list of pairs, where it is not beside the images")
     folds: str | None = parameter(
-        None, description="official folds that are used, as FIRST..LAST; all when left out", pattern=r"^\d+\.\.\d+$"
+        None,
+        description="official folds that are used, as FIRST..LAST or FIRST-LAST; all when left out",
+        pattern=r"^\d+(\.\.|-)\d+$",
     )
 
     @model_validator(mode="after")
@@ -56,7 +58,7 @@ class LfwParameters(PairFileParameters):
         """Return the first and the last official fold, from 1, None for all."""
         if self.folds is None:
             return None
-        first, last = map(int, self.folds.split(".."))
+        first, last = map(int, self.folds.replace("..", "-").split("-"))
         return first, last
 
     def fold_count(self) -> int:

@@ -21,7 +21,7 @@ from faceassay_protocols.readers.decoding import (
     stored_size,
 )
 from faceassay_protocols.readers.known import KnownPairs
-from faceassay_protocols.readers.tree import Tree, combined_sha256, inside, joined
+from faceassay_protocols.readers.tree import Tree, combined_sha256, inside, joined, says_aligned
 
 SUFFIXES = (".jpg", ".png", ".jpeg")
 """What an image may end in, whatever its list says: aligned copies are often saved in another format."""
@@ -74,12 +74,14 @@ def pair_pack(
         other_sizes: whether images of another size are resized or refused.
 
     Raises:
-        DataError: when there are no pairs, images are missing (names them), an image is none, or a size is refused.
+        DataError: when there are no pairs, images are missing or there in several formats (names them), an image is
+            none, or a size is refused.
     """
     stems = list(dict.fromkeys(stem for pair in pairs for stem in (pair.first, pair.second)))
     folder = folder_of(tree, stems)
-    names = [_stored(tree, joined(folder, stem)) for stem in stems]
-    _require_images(tree, dict(zip(stems, names, strict=True)), pairs)
+    stored = {stem: _stored(tree, joined(folder, stem)) for stem in stems}
+    _require_images(tree, folder, stored, pairs)
+    names = [files[0] for files in stored.values()]
     inner = tree.sha256([*names, *lists])
     sha256 = combined_sha256(inner, path_fingerprint(outside)) if outside else inner
     sizes = ((name, stored_size(tree.read(name), tree.place(name))) for name in names)
@@ -155,7 +157,7 @@ def folder_of(tree: Tree, stems: Iterable[str]) -> str:
     tops = {top + suffix for top in {stem.partition("/")[0] for stem in stems} for suffix in ("", *SUFFIXES)}
     for level in levels(tree):
         holding = [folder for folder in level if any(_last(entry) in tops for entry in _entries(tree, folder))]
-        chosen = holding if len(holding) == 1 else [folder for folder in holding if "align" in _last(folder).lower()]
+        chosen = holding if len(holding) == 1 else [folder for folder in holding if says_aligned(_last(folder))]
         if len(chosen) == 1:
             return chosen[0]
         if holding:
@@ -180,8 +182,8 @@ def _last(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _stored(tree: Tree, path: str) -> str:
-    return next((path + suffix for suffix in SUFFIXES if path + suffix in tree), path + SUFFIXES[0])
+def _stored(tree: Tree, path: str) -> list[str]:
+    return [path + suffix for suffix in SUFFIXES if path + suffix in tree]
 
 
 def _rows(keys: Sequence[str], of: Sequence[str]) -> IntArray:
@@ -190,22 +192,28 @@ def _rows(keys: Sequence[str], of: Sequence[str]) -> IntArray:
     return np.array([row[key] for key in keys], dtype=np.int64)
 
 
-def _require_images(tree: Tree, files: Mapping[str, str], pairs: Sequence[ListedPair]) -> None:
+def _require_images(tree: Tree, folder: str, stored: Mapping[str, list[str]], pairs: Sequence[ListedPair]) -> None:
     if not pairs:
         raise DataError(f"{tree.path}: the list of pairs is empty: fetch it again")
-    missing = {stem: name for stem, name in files.items() if name not in tree}
-    if not missing:
-        return
-    named = ", ".join(list(missing.values())[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
-    first = next(pair.place for pair in pairs if pair.first in missing or pair.second in missing)
-    raise DataError(
-        f"{tree.path}: {len(missing)} of {len(files)} images are missing, the first one wanted by {first}: {named}. "
-        "Restore them, or give the folder or zip that holds them"
-    )
+    if missing := {stem: joined(folder, stem) + SUFFIXES[0] for stem, files in stored.items() if not files}:
+        first = next(pair.place for pair in pairs if pair.first in missing or pair.second in missing)
+        raise DataError(
+            f"{tree.path}: {len(missing)} of {len(stored)} images are missing, the first one wanted by {first}: "
+            f"{_some(list(missing.values()))}. Restore them, or give the folder or zip that holds them"
+        )
+    if several := [" beside ".join(files) for files in stored.values() if len(files) > 1]:
+        raise DataError(
+            f"{tree.path}: {len(several)} of {len(stored)} images are there in several formats: {_some(several)}. "
+            "Leave one file of each"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
 
 
 def _odd_pairs(pairs: Sequence[ListedPair], person: Callable[[str], str], place: str) -> Iterator[str]:
-    """Yield one sentence for each way in which pairs contradict the names of their images."""
+    """Yield one sentence for each way in which pairs contradict the names of their images, or repeat one another."""
     alone, parted, joint = list[str](), list[str](), list[str]()
     for pair in pairs:
         one_person = person(pair.first) == person(pair.second)
@@ -219,6 +227,13 @@ def _odd_pairs(pairs: Sequence[ListedPair], person: Callable[[str], str], place:
         (alone, "pair an image with itself"),
         (parted, "are called same, but their images are named after two people"),
         (joint, "are called different, but their images are named after one person"),
+        (_repeated(pairs), "pair images that an earlier one pairs already"),
     ):
         if places:
             yield f"{place}: {len(places)} of {len(pairs)} pairs {what} (the first at {places[0]})"
+
+
+def _repeated(pairs: Sequence[ListedPair]) -> list[str]:
+    """Return the places of pairs of two images that are a pair before, in either order."""
+    first = {frozenset((pair.first, pair.second)): pair.place for pair in reversed(pairs)}
+    return [pair.place for pair in pairs if first[frozenset((pair.first, pair.second))] != pair.place]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import lzma
 import os
+import re
 import threading
 import zipfile
 import zlib
@@ -22,6 +23,9 @@ LARGEST_FILE = 2**30
 
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, ValueError)
 """What `zipfile` raises for members that are damaged, encrypted or packed in a way it does not know."""
+
+_ALIGNED = re.compile("(?<![a-z])(?P<denied>(un|not|non|mis)[^a-z]*)?align", re.IGNORECASE)
+_DRIVE = re.compile("[A-Za-z]:")
 
 
 class Tree(Protocol):
@@ -94,6 +98,12 @@ def subtree_with(tree: Tree, *entries: str, depth: int = 2) -> str:
     raise DataError(f"{tree.path} holds no {' and '.join(entries)}: give the folder that does, or a zip of it")
 
 
+def says_aligned(folder: str) -> bool:
+    """Tell whether the name of a folder says that the images in it are aligned, unlike ``lfw_unaligned``."""
+    word = _ALIGNED.search(folder)
+    return word is not None and word["denied"] is None
+
+
 def joined(folder: str, name: str) -> str:
     """Return ``name`` inside ``folder``, where '' is the top."""
     return f"{folder}/{name}" if folder else name
@@ -109,7 +119,7 @@ def inside(name: str, place: str) -> str:
     for part in PurePosixPath(name.replace("\\", "/")).parts:
         if part == ".." and parts:
             parts.pop()
-        elif part == ".." or any(sign in part for sign in "/:\0"):  # the root of //a is //, not /
+        elif part == ".." or "/" in part or "\0" in part or (not parts and _DRIVE.match(part)):  # //a has the root //
             raise DataError(f"{place}: {name!r} leads out of the pack")
         else:
             parts.append(part)

@@ -41,13 +41,14 @@ def read_two_line_pairs(path: Path, *, name: Name, image_size: int, other_sizes:
     tree = open_tree(path)
     file = f"pairs_{name.upper()}.txt"
     listing = joined(subtree_with(tree, file), file)
-    pairs = _folded(list(_pairs(tree.read(listing), tree.place(listing), name)), tree.place(listing))
+    listed = list(_pairs(tree.read(listing), tree.place(listing), name))
+    pairs = _folded(listed, tree.place(listing))
     return pair_pack(
         tree,
         pairs,
         _person,
         lists=[listing],
-        warnings=deviations(KNOWN[name], pairs, str(path)),
+        warnings=[*deviations(KNOWN[name], pairs, str(path)), *_misdealt(listed, pairs, str(path))],
         notes={"format": file},
         image_size=image_size,
         other_sizes=other_sizes,
@@ -55,13 +56,14 @@ def read_two_line_pairs(path: Path, *, name: Name, image_size: int, other_sizes:
 
 
 def _pairs(content: bytes, place: str, name: Name) -> Iterator[ListedPair]:
+    """Yield the pairs in order; the fold of a same pair is the one that its label would be."""
     lines = [_line(line, f"{place}:{number}", name) for number, line in text_lines(content, place)]
     if len(lines) % 2:
         raise DataError(f"{lines[-1][2]}: the last of {len(lines)} lines has no partner: each pair takes two lines")
     for (first, label, where), (second, other, below) in zip(lines[::2], lines[1::2], strict=True):
         if label != other:
             raise DataError(f"{below}: label {other} below label {label}: the two lines of a pair have the same one")
-        yield ListedPair(first, second, label > 0, 0, where)
+        yield ListedPair(first, second, label > 0, label - 1, where)
 
 
 def _line(line: str, place: str, name: Name) -> tuple[str, int, str]:
@@ -86,6 +88,17 @@ def _folded(pairs: Sequence[ListedPair], place: str) -> list[ListedPair]:
         for kind in (same, different)
         for pair in kind[fold * len(kind) // FOLDS : (fold + 1) * len(kind) // FOLDS]
     ]
+
+
+def _misdealt(listed: Sequence[ListedPair], dealt: Sequence[ListedPair], place: str) -> Iterator[str]:
+    """Yield a warning where labels that number the folds contradict them; labels that are all 1 say only: same."""
+    said, given = ([pair for pair in pairs if pair.is_same] for pairs in (listed, dealt))
+    odd = [one.place for one, other in zip(said, given, strict=True) if one.fold != other.fold]
+    if odd and len({pair.fold for pair in said}) > 1:
+        yield (
+            f"{place}: the labels of {len(odd)} of {len(said)} same pairs name another fold than their tenth of the "
+            f"list (the first at {odd[0]}); the tenths are used"
+        )
 
 
 def _person(image: str) -> str:

@@ -1,6 +1,10 @@
 """Embeddings from files: every format as stored, and each way in which a file is not what the benchmark needs."""
 
+import io
+import json
 import pickle
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -98,7 +102,7 @@ def test_nothing_is_unpickled(tmp_path, name):
         features(tmp_path / name, 6)
     if name != "e.safetensors":
         save(tmp_path / name, np.array([_Armed(tmp_path / "made")], dtype=object))
-        with pytest.raises(DataError, match="cannot be read"):
+        with pytest.raises(DataError, match=r"cannot be read|is object"):
             features(tmp_path / name, 6)
     assert not (tmp_path / "made").exists()
 
@@ -111,6 +115,57 @@ def test_files_cut_short_are_named(tmp_path, name, kept):
     path.write_bytes(content[: int(kept * len(content))])
     with pytest.raises(DataError, match=f"{name} cannot be read"):
         features(path, 300)
+
+
+@pytest.mark.parametrize("text", [b"(", b"{'descr': (", b"  x\n y", b"{'descr': (), 'fortran_order': 0, 'shape': ()}"])
+@pytest.mark.parametrize("name", ["e.npy", "e.npz"])
+def test_damaged_headers_are_named(tmp_path, name, text):
+    content = b"\x93NUMPY\x01\x00" + (64).to_bytes(2, "little") + text.ljust(64)
+    if name == "e.npy":
+        (tmp_path / name).write_bytes(content)
+    else:
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("embeddings.npy", content)
+    with pytest.raises(DataError, match=f"{name} cannot be read"):
+        features(tmp_path / name, 6)
+
+
+@pytest.mark.parametrize(("shape", "message"), [((10**13, 512), "has 10000000000000 rows"), ((6, 10**13), "be read")])
+def test_headers_that_claim_more_than_memory_holds_are_refused(tmp_path, shape, message):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(tmp_path / "e.npz", "w") as archive:
+        archive.writestr("embeddings.npy", header.getvalue() + bytes(64))
+    with pytest.raises(DataError, match=message):
+        features(tmp_path / "e.npz", 6)
+
+
+@pytest.mark.parametrize("zeros", [np.zeros((7, 2**20), np.float32), np.zeros((6, 2**20), np.int32)])
+def test_archives_are_unpacked_only_if_they_will_do(tmp_path, zeros):
+    np.savez_compressed(tmp_path / "e.npz", embeddings=zeros)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"has 7 rows|is int32"):
+            features(tmp_path / "e.npz", 6)
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("stored", "size"), [("F8_E4M3", 1), ("BF16", 2), ("I64", 8)])
+def test_tensors_of_types_that_are_not_read_are_named(tmp_path, stored, size):
+    about = {"embeddings": {"dtype": stored, "shape": [6, 4], "data_offsets": [0, 24 * size]}}
+    header = json.dumps(about).encode()
+    (tmp_path / "e.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(24 * size))
+    with pytest.raises(DataError, match=f"embeddings is {stored}: save float32"):
+        features(tmp_path / "e.safetensors", 6)
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_all_versions_of_headers_are_read(tmp_path, version):
+    with zipfile.ZipFile(tmp_path / "e.npz", "w") as archive, archive.open("embeddings.npy", "w") as member:
+        np.lib.format.write_array(member, ROWS, version)
+    np.testing.assert_array_equal(features(tmp_path / "e.npz", 6).embeddings, ROWS)
 
 
 @pytest.mark.parametrize("name", ["e.csv", "e", "e.pt"])
@@ -139,6 +194,6 @@ def test_as_an_input_it_is_picklable_named_by_content_and_checked_again(tmp_path
     assert given.document == other.document
     np.testing.assert_array_equal(given.open("cpu", 1).embeddings, ROWS)
     save(path, 2 * ROWS)
-    with pytest.raises(DataError, match="changed while"):
+    with pytest.raises(DataError, match="changed meanwhile"):
         given.open()
     assert BroughtEmbeddings.of(path, 6).document != given.document

@@ -73,6 +73,29 @@ def test_a_network_that_cannot_do_one_image_is_refused():
         recognizer_of(never, Preprocessing(), SIDE)
 
 
+@pytest.mark.parametrize(("noise", "is_refused"), [(0.1, True), (0.001, True), (1e-7, False)])
+def test_a_network_that_embeds_otherwise_each_time_is_refused(noise, is_refused):
+    rng = np.random.default_rng(3)
+
+    def random(x):
+        return (mean_colour(x) * (1 + noise * rng.choice([-1, 1], (len(x), 3)))).astype(np.float32)
+
+    if is_refused:
+        with pytest.raises(DataError, match=r"differently each time: export it in evaluation mode"):
+            recognizer_of(random, Preprocessing(), SIDE)
+    else:
+        assert recognizer_of(random, Preprocessing(), SIDE).network is random
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_not_taken_for_random(value):
+    def spoilt(x):
+        return np.where([True, False, False], np.float32(value), mean_colour(x))
+
+    embedded = recognizer_of(spoilt, Preprocessing(), SIDE).embed(images(2))
+    np.testing.assert_array_equal(embedded[:, 0], [value, value])
+
+
 def test_images_of_another_size_are_refused():
     with pytest.raises(FaceassayError, match=r"\(2, 5, 5, 3\) do not fit"):
         recognizer_of(mean_colour, Preprocessing(), SIDE).embed(np.zeros((2, 5, 5, 3), np.uint8))

@@ -203,6 +203,72 @@ def test_weights_outside_the_folder_are_refused(tmp_path, location):
         onnx_model.load(path, Preprocessing())
 
 
+def test_weights_of_a_function_are_read_and_named(tmp_path):
+    node = helper.make_node("Constant", [], ["matrix"], value=networks.kept_outside(networks.MATRIX, "m", "m.bin"))
+    onnx.save(networks.with_function([node]), tmp_path / "net.onnx")
+    networks.MATRIX.tofile(tmp_path / "m.bin")
+    assert onnx_model.external_files(tmp_path / "net.onnx") == ["m.bin"]
+    assert_embeds(onnx_model.load(tmp_path / "net.onnx", Preprocessing()))
+
+
+def kept_in_a_branch_of_a_function():
+    info = helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, networks.MATRIX.shape)
+    kept = networks.kept_outside(networks.MATRIX, "kept", "m.bin")
+    branch = helper.make_graph([helper.make_node("Identity", ["kept"], ["out"])], "branch", [], [info], [kept])
+    always = onnx.numpy_helper.from_array(np.array(True))
+    return networks.with_function(
+        [
+            helper.make_node("Constant", [], ["always"], value=always),
+            helper.make_node("If", ["always"], ["matrix"], then_branch=branch, else_branch=branch),
+        ]
+    )
+
+
+def kept_as_sparse_values():
+    values = networks.kept_outside(networks.MATRIX.ravel(), "kept", "m.bin")
+    values.name = "matrix"
+    model, places = networks.without_matrix(), onnx.numpy_helper.from_array(np.arange(networks.MATRIX.size))
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, places, networks.MATRIX.shape))
+    return model
+
+
+@pytest.mark.parametrize("make", [kept_in_a_branch_of_a_function, kept_as_sparse_values])
+def test_weights_that_onnxruntime_would_take_from_the_current_folder_are_refused(tmp_path, monkeypatch, make):
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "inner" / "net.onnx"
+    path.write_bytes(make().SerializeToString())
+    for folder in (tmp_path, tmp_path / "inner"):
+        networks.MATRIX.tofile(folder / "m.bin")
+    assert onnx_model.external_files(path) == ["m.bin"]
+    with pytest.raises(DataError, match=r"net\.onnx: it keeps weights where they cannot be read from"):
+        onnx_model.load(path, Preprocessing())
+
+
+def test_a_network_too_large_for_one_file_is_refused(saved, monkeypatch):
+    from google.protobuf.message import EncodeError
+
+    class TooLarge:
+        """Do what protobuf does with more than 2 GiB."""
+
+        def __init__(self, model):
+            self.graph = model.graph
+
+        def SerializeToString(self):
+            raise EncodeError("Failed to serialize proto")
+
+    whole = onnx_model._whole_model
+    monkeypatch.setattr(onnx_model, "_whole_model", lambda path: TooLarge(whole(path)))
+    with pytest.raises(DataError, match=r"net\.onnx: with its weights it is larger than 2 GiB"):
+        onnx_model.load(saved(), Preprocessing())
+
+
+def test_random_outputs_are_refused(saved):
+    noise = helper.make_node("RandomNormalLike", ["embedding"], ["noise"])
+    with pytest.raises(DataError, match=r"net\.onnx: the network embeds the same image differently"):
+        onnx_model.load(saved(more_nodes=[noise], outputs={"noise": [1, 5]}), Preprocessing())
+
+
 def test_a_device_that_onnxruntime_lacks_leaves_it_on_the_cpu(saved):
     assert_embeds(onnx_model.load(saved(), Preprocessing(), device="cuda:1", threads=1))
 

@@ -51,6 +51,14 @@ def test_repeated_batches_come_out_byte_for_byte(saved):
     assert all(other.tobytes() == first.tobytes() for other in others)
 
 
+def test_dropout_left_on_is_refused(saved):
+    import torch
+
+    path = saved(wrap=lambda embedding: torch.nn.functional.dropout(embedding, 0.5, training=True))
+    with pytest.raises(DataError, match=r"net\.pt: the network embeds the same image differently"):
+        torchscript.load(path, Preprocessing(), image_size=networks.SIDE)
+
+
 def test_a_dictionary_is_no_embedding(saved):
     path = saved(wrap=lambda embedding: [embedding, embedding])
     with pytest.raises(DataError, match=r"net\.pt: the network returns list, not a tensor"):

@@ -49,7 +49,7 @@ def test_embeddings_have_no_preprocessing(evaluate, tmp_path, option):
             "--benchmark lfw: replicates: Input should be greater than or equal to 0",
         ),
         ("lfw={packs}/lfw.bin,fprs=1e-2+2", "--benchmark lfw: fprs.1: Input should be less than or equal to 1"),
-        ("lfw={packs}/lfw,folds=1-5", "--benchmark lfw: folds: String should match pattern"),
+        ("lfw={packs}/lfw,folds=1to5", "--benchmark lfw: folds: String should match pattern"),
         ("lfw={packs}/lfw.bin,replicates=1,replicates=2", "--benchmark lfw: a parameter is given twice"),
         ("lfw={packs}/lfw.bin,path={packs}/lfw", "--benchmark lfw: a parameter is given twice"),
         ("lfw={packs}/lfw.bin,folds=6..10", "--benchmark lfw: an insightface pack has neither a list of pairs nor"),

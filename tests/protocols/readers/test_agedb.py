@@ -151,3 +151,14 @@ def test_a_damaged_list_opens_or_is_refused(agedb, at, byte, cut):
     (agedb / LIST_NAME).write_bytes(content[: at % len(content)] if cut else content)
     with suppress(DataError):
         assert len(opened(agedb).first)
+
+
+def test_names_in_two_columns_are_refused(agedb):
+    """In n x 2 cells the first images of all pairs come before the second ones, so that neighbours are no pairs."""
+    first = [agedb_name(person, 0) for person in range(4)]
+    second = [agedb_name(person, 1) for person in range(4)]
+    listed = first + second
+    misread = list(zip(listed[::2], listed[1::2], strict=True))
+    (agedb / LIST_NAME).write_bytes(agedb_list([misread], [[1, 1, 1, 1]]))
+    with pytest.raises(DataError, match=r"4 of 4 same pairs are of two people .*the list is laid out otherwise"):
+        opened(agedb)

@@ -93,6 +93,11 @@ def test_the_way_of_writing_does_not_matter(variant):
     assert as_rows(parsed(variant, "table.txt", LAYOUT)) == by_hand(TEXT)
 
 
+def test_names_may_look_like_hexadecimal_numbers():
+    content = b"0x10.jpg 1 0.5 1\n0X10 2 1 0\n"
+    assert as_rows(parsed(content, "table.txt", LAYOUT)) == by_hand(content)
+
+
 def test_reals_are_rounded_like_python_rounds_them():
     reals = np.random.default_rng(0).uniform(0, 1, 3000)
     text = "".join(f"a 0 {real!r} 0\n" for real in reals.tolist())
@@ -113,6 +118,9 @@ def test_reals_are_rounded_like_python_rounds_them():
         (b"3.jpg 1 inf 1", "x is 'inf'"),
         (b"3.jpg 1 1e999 1", "x is '1e999'"),
         (b"3.jpg 1 0,5 1", "x is '0,5'"),
+        (b"3.jpg 0x10 0.5 1", "number is '0x10'"),
+        (b"3.jpg 1 0.5 0X1", "label is '0X1'"),
+        (b"3.jpg 1 0x1 1", "x is '0x1'"),
         (b"3.jpg 1 0.5 2", "label is '2', not 0 or 1"),
         (b"3.jpg 1 0.5 -1", "label is '-1'"),
         (b"3.jpg x 0.5 2", "number is 'x'.*label is '2'"),
@@ -149,6 +157,12 @@ def test_titled_tables_may_have_further_columns():
         (b"T,S\n5,1\n7\n", "table.txt"),
         (b"T,S,F\n5,1,a\n7,x,b\n", "table.txt:3: subject is 'x'"),
         (b"T,S,F\n5,-1,a\n", "table.txt:2: subject is '-1'"),
+        (b"T,S,F\n5,0x1,a\n", "table.txt:2: subject is '0x1'"),
+        (b"\nT,S\n5,1\n", "table.txt:1: the row of titles is missing"),
+        (b"T,S,F\n5,1,a\n7,2\n8,3,b\n", "table.txt:3: 2 columns instead of 3 (T, S, F)"),
+        (b"T,S,F\n5,1,a\n\n7,2,b,c\n", "table.txt:4: 4 columns instead of 3 (T, S, F)"),
+        (b"SUBJECT_ID,TEMPLATE_ID\n5,1\n", "table.txt:1: subject_id is the title where the column of templates should"),
+        (b'\xef\xbb\xbf"SUBJECT","TEMPLATE"\r\n5,1\n', "table.txt:1: "),
         (b"T,S\n", "table.txt"),
         (b"T\n5\n", "table.txt:2: 1 columns instead of 2"),
     ],
@@ -159,7 +173,7 @@ def test_wrong_titled_tables_are_refused(content, said):
 
 
 pieces = st.sampled_from(
-    ["", "1.jpg", "é", "0", "1", "2147483648", "-1", "1.5", "nan", "1e5", "+1", " ", "\t", "\0", '"']
+    ["", "1.jpg", "é", "0", "1", "2147483648", "-1", "1.5", "nan", "1e5", "+1", "0x1", " ", "\t", "\0", '"']
 )
 edits = st.lists(st.tuples(st.integers(0, 11), pieces), max_size=3)
 

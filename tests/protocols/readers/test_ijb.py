@@ -249,3 +249,11 @@ def test_a_second_opening_reads_no_image(ijb, monkeypatch):
     before = read_ijb(ijb.path, name="ijb-c").fingerprint
     monkeypatch.setattr("faceassay.fingerprints._examine", None)
     assert read_ijb(ijb.path, name="ijb-c").fingerprint == before
+
+
+def test_unaligned_images_are_not_taken_for_aligned_ones(ready):
+    (ready.path / "unaligned").mkdir()
+    assert "in aligned_112 " in read_ijb(ready.path, name="ijb-c").notes["format"]
+    (ready.path / "aligned_112").rename(ready.path / "not_aligned")
+    with pytest.raises(DataError, match=r"0 folders of aligned images: name the folder .* with images_in"):
+        read_ijb(ready.path, name="ijb-c")

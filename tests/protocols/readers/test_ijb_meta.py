@@ -169,12 +169,25 @@ def test_labels_against_the_subjects_are_counted(ijb):
 
 def test_pairs_of_unknown_subjects_are_no_contradiction(ijb):
     edit(ijb, "1N_probe_mixed.csv", lambda lines: lines[:3])
-    meta = read(ijb)
-    assert meta.warnings == []
-    assert len(meta.subjects[0]) == len({template for template, *_ in ijb.pairs}) + 1
+    assert not any("pairs are of" in warning for warning in read(ijb).warnings)
 
 
 def test_a_list_without_titles_is_refused(ijb):
     edit(ijb, "1N_gallery_G1.csv", lambda lines: lines[1:])
     with pytest.raises(DataError, match=r"G1\.csv:1: the row of titles is missing"):
+        read(ijb)
+
+
+def test_lists_that_miss_templates_of_pairs_are_not_used(ijb):
+    """Half of the six subjects are in each gallery."""
+    ijb.file("1N_gallery_G2.csv").unlink()
+    meta = read(ijb)
+    (warning,) = meta.warnings
+    assert "3 of 18 templates are not in the 1:N lists" in warning
+    assert meta.subjects is None
+
+
+def test_swapped_columns_of_subjects_are_refused(ijb):
+    edit(ijb, "1N_probe_mixed.csv", lambda lines: ["SUBJECT_ID,TEMPLATE_ID,FILENAME", *lines[1:]])
+    with pytest.raises(DataError, match=r"mixed\.csv:1: subject_id is the title"):
         read(ijb)

@@ -331,3 +331,28 @@ def test_the_real_list_opens_without_a_warning(folds, pairs):
     assert (len(pack.first), int(pack.is_same.sum()), list(pack.warnings)) == (pairs, pairs // 2, [])
     if folds is None:
         assert (len(pack), len(pack.people)) == (7701, 4281)
+
+
+def test_pairs_listed_again_are_counted(lfw):
+    """The third line says the second one again, with its images exchanged."""
+    lines = (lfw / "pairs.txt").read_text().splitlines()
+    name, first, second = lines[1].split("\t")
+    relist(lfw, *lines[:2], f"{name}\t{second}\t{first}", *lines[3:])
+    (warning,) = [warning for warning in opened(lfw).warnings if "earlier" in warning]
+    assert "1 of 12 pairs pair images that an earlier one pairs already" in warning
+    assert warning.endswith("pairs.txt:3)")
+
+
+def test_an_image_in_two_formats_is_refused(lfw):
+    name = f"{lfw_name(0)}/{lfw_name(0)}_0001"
+    Image.open(lfw / f"{name}.jpg").save(lfw / f"{name}.png")
+    with pytest.raises(
+        DataError, match=rf"1 of 12 images are there in several formats: {name}\.jpg beside {name}\.png"
+    ):
+        opened(lfw)
+
+
+def test_a_folder_with_a_colon_in_its_name_is_read(lfw, tmp_path):
+    lfw.rename(tmp_path / "lfw:112")
+    (tmp_path / "lfw:112" / "pairs.txt").rename(tmp_path / "my:pairs.txt")
+    assert len(opened(tmp_path / "lfw:112", pairs=tmp_path / "my:pairs.txt").first) == 12

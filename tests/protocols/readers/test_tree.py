@@ -19,6 +19,7 @@ from faceassay_protocols.readers.tree import (
     inside,
     joined,
     open_tree,
+    says_aligned,
     subtree_with,
 )
 
@@ -123,14 +124,35 @@ def test_hidden_files_and_those_of_macintosh_archivers_are_not_listed(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "normal"),
-    [("a/b.jpg", "a/b.jpg"), ("a/../b.jpg", "b.jpg"), ("./a//b.jpg", "a/b.jpg"), ("a\\b.jpg", "a/b.jpg"), ("", "")],
+    [
+        ("a/b.jpg", "a/b.jpg"),
+        ("a/../b.jpg", "b.jpg"),
+        ("./a//b.jpg", "a/b.jpg"),
+        ("a\\b.jpg", "a/b.jpg"),
+        ("", ""),
+        ("my:pairs.txt", "my:pairs.txt"),
+        ("sets/c:d", "sets/c:d"),
+    ],
 )
 def test_names_inside_are_normalised(name, normal):
     assert inside(name, "list:1") == normal
 
 
 @pytest.mark.parametrize(
-    "name", ["..", "../a", "a/../../b", "/etc/passwd", "//etc/passwd", "\\\\host\\a", "C:\\a", "c:a", "a\0b"]
+    "name",
+    [
+        "..",
+        "../a",
+        "a/../../b",
+        "/etc/passwd",
+        "//etc/passwd",
+        "\\\\host\\a",
+        "C:\\a",
+        "c:a",
+        "a/../c:b",
+        "./c:",
+        "a\0b",
+    ],
 )
 def test_names_that_lead_out_are_refused(name):
     with pytest.raises(DataError, match=r"list:1: .* leads out of the pack"):
@@ -143,7 +165,8 @@ def test_no_name_gets_out(name):
     with suppress(DataError):
         parts = inside(name, "list").split("/")
         assert ".." not in parts
-        assert not any(":" in part or "\0" in part for part in parts)
+        assert parts[0][:2] not in ("a:", "b:")
+        assert not any("\0" in part for part in parts)
         assert parts == [""] or all(parts)
 
 
@@ -245,3 +268,21 @@ def test_a_damaged_zip_is_read_or_refused(tmp_path, compression, changes):
 def test_joining_to_the_top_adds_nothing():
     assert joined("", "a") == "a"
     assert joined("b", "a") == "b/a"
+
+
+def test_a_colon_in_names_is_no_drive(tmp_path):
+    tree = in_folder(tmp_path / "p", {"lfw:112/my:pairs.txt": b"x"})
+    assert "lfw:112/my:pairs.txt" in tree
+    assert tree.read("lfw:112/my:pairs.txt") == b"x"
+
+
+@pytest.mark.parametrize("name", ["aligned", "Aligned images", "lfw_align_112", "112x112-ALIGNED", "lfw2aligned"])
+def test_a_word_that_begins_with_align_says_aligned(name):
+    assert says_aligned(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["lfw_unaligned", "not_aligned", "Non-Aligned", "misaligned", "un aligned", "NotAligned", "maligned", "raw"]
+)
+def test_other_names_do_not_say_aligned(name):
+    assert not says_aligned(name)

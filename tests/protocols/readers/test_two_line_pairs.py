@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import suppress
 
 import numpy as np
@@ -198,3 +199,34 @@ def test_any_bytes_open_or_are_refused(pair_set, content):
     list_of(name, folder).write_bytes(content)
     with suppress(DataError):
         assert len(opened(folder, name).first)
+
+
+def test_folders_called_unaligned_are_not_taken(pair_set):
+    name, folder = pair_set
+    shutil.copytree(folder / "aligned images", folder / "unaligned images")
+    assert opened(folder, name).notes["images_folder"] == "aligned images"
+    (folder / "aligned images").rename(folder / "images")
+    with pytest.raises(DataError, match="the images are in images and in unaligned images"):
+        opened(folder, name)
+
+
+def test_labels_of_calfw_that_name_another_fold_are_counted(tmp_path):
+    """The second and the third pair, of folds 1 and 2, change their labels."""
+    folder = write_calfw(tmp_path / "calfw", same=2)
+    assert not any("another fold" in warning for warning in opened(folder, "calfw").warnings)
+
+    def relabelled(lines):
+        names = [line.split()[0] for line in lines[2:6]]
+        return [*lines[:2], *(f"{one} {label}" for one, label in zip(names, "2211", strict=True)), *lines[6:]]
+
+    rewrite("calfw", folder, relabelled)
+    (warning,) = [warning for warning in opened(folder, "calfw").warnings if "another fold" in warning]
+    assert "the labels of 2 of 20 same pairs name another fold" in warning
+    assert "pairs_CALFW.txt:3)" in warning
+
+
+@pytest.mark.parametrize("label", [1, 7])
+def test_labels_of_calfw_that_say_only_same_are_no_deviation(tmp_path, label):
+    folder = write_calfw(tmp_path / "calfw", same=2)
+    rewrite("calfw", folder, lambda lines: [f"{one.split()[0]} {label * (one[-2:] != ' 0')}" for one in lines])
+    assert not any("another fold" in warning for warning in opened(folder, "calfw").warnings)
