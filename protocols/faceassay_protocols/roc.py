@@ -21,6 +21,8 @@ LOOK_AHEAD = 16
 """Scores of each class beyond the largest target that are looked at before all are."""
 SAMPLE = 2**17
 """Scores drawn to guess how far down the largest target lies."""
+DEEPER = 1.5
+"""Times the largest target: how far down the second look goes."""
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 """FPR and TPR, float64 [K] each, both rising from 0 to 1."""
@@ -182,20 +184,22 @@ def _corners(false_accepts: IntArray, true_accepts: IntArray) -> NDArray[np.bool
 
 
 def _cuts(values: NDArray[np.floating], same: NDArray[np.bool_], largest: float) -> Iterator[float]:
-    """Yield the score down to which the curve most likely settles the ``largest`` target, then minus infinity.
+    """Yield the score down to which the curve most likely settles the ``largest`` target, one deeper, minus infinity.
 
-    It is guessed from a sample, with five standard deviations to spare. Thinning keeps points beside genuine pairs, so
-    some of those beyond the target are taken in.
+    They are guessed from a sample, with five standard deviations to spare. Thinning keeps points beside genuine pairs,
+    so some of those beyond the target are taken in; where there are none, only ties keep points, and the nearest one
+    may lie deeper.
     """
     genuine = values[same]
     draws = np.random.default_rng(0).integers(len(values), size=SAMPLE)
-    sample = values if len(values) <= SAMPLE else values[draws]
-    expected = (largest * (len(values) - len(genuine)) + len(genuine)) * len(sample) / len(values)
-    rank = int(np.ceil(expected + 5 * np.sqrt(expected) * (sample is not values))) + LOOK_AHEAD
-    if rank < len(sample):
-        cut = np.sort(sample)[-rank]
-        below = np.sort(genuine[genuine < cut])[::-1][:LOOK_AHEAD]
-        yield float(below[-1] if len(below) else cut)
+    sample = np.sort(values if len(values) <= SAMPLE else values[draws])
+    for depth in (largest, DEEPER * largest):
+        expected = (depth * (len(values) - len(genuine)) + len(genuine)) * len(sample) / len(values)
+        rank = int(np.ceil(expected + 5 * np.sqrt(expected) * (len(sample) < len(values)))) + LOOK_AHEAD
+        if rank < len(sample):
+            cut = sample[-rank]
+            below = np.sort(genuine[genuine < cut])[::-1][:LOOK_AHEAD]
+            yield float(below[-1] if len(below) else cut)
     yield -np.inf
 
 

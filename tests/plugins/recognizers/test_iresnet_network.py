@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from faceassay_plugins.recognizers.iresnet.network import Backbone, initialise
+from faceassay_plugins.recognizers.iresnet.network import Backbone, Projection, initialise
 from faceassay_plugins.recognizers.iresnet.plugin import BLOCKS, IResNet
 
 
@@ -35,6 +35,20 @@ def test_every_stage_halves_the_image_in_its_first_block():
         x = stage(x)
         sides.append((x.shape[1], x.shape[-1]))
     assert sides == [(4, 16), (8, 8), (16, 4), (32, 2)]
+
+
+@pytest.mark.parametrize("channels_in", [3, 4, 8])
+def test_a_projection_is_a_convolution_of_stride_2(channels_in):
+    projection = Projection(channels_in, 8).to(memory_format=torch.channels_last)
+    x = torch.randn(8, channels_in, 16, 16).to(memory_format=torch.channels_last).requires_grad_()
+    strided = nn.Conv2d(channels_in, 8, 1, 2, bias=False).double()
+    strided.load_state_dict(projection.state_dict())
+    y = x.detach().double().contiguous().requires_grad_()
+    ours, other = projection(x), strided(y)
+    ours.square().sum().backward()
+    other.square().sum().backward()
+    for found, wanted in ((ours, other), (x.grad, y.grad), (projection.weight.grad, strided.weight.grad)):
+        assert torch.allclose(found.double(), wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_the_weight_of_the_last_norm_is_fixed_at_one():

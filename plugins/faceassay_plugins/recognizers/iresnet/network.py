@@ -33,6 +33,21 @@ class Block(nn.Module):
         return total
 
 
+class Projection(nn.Conv2d):
+    """Project every second pixel of every second row to other channels: a convolution of one pixel with stride 2.
+
+    It takes the pixels first and has no stride itself: with one, oneDNN's AVX2 kernel writes past its memory where
+    fewer than 8 channels come in, channels last (its issue 6035).
+    """
+
+    def __init__(self, channels_in: int, channels: int) -> None:
+        super().__init__(channels_in, channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, channels_in, H, W] to [B, channels, H/2, W/2]."""
+        return super().forward(x[:, :, ::2, ::2])
+
+
 class Backbone(nn.Module):
     """Map face images to raw embeddings (He et al. 2016, in the form of Deng et al. 2019 and arcface_torch).
 
@@ -101,4 +116,4 @@ def _stage(channels_in: int, channels: int, count: int) -> nn.Sequential:
 
 
 def _projection(channels_in: int, channels: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(channels_in, channels, 1, 2, bias=False), nn.BatchNorm2d(channels))
+    return nn.Sequential(Projection(channels_in, channels), nn.BatchNorm2d(channels))
