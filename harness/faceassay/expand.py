@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from faceassay.contracts import Augmentation, FaceassayError, Plugin, Recognizer, Trainable
+from faceassay.contracts import Augmentation, FaceassayError, Figure, Plugin, Recognizer, Trainable
 from faceassay.given import DataInput, Given, PackInput
 from faceassay.graph import Cell, Graph, Row, Stage, stage_seed
 from faceassay.spec import MatrixSpec, SpecError
@@ -28,6 +28,25 @@ def expand(matrix: MatrixSpec) -> Graph:
     if problems:
         raise SpecError(problems)
     return _Expansion(matrix, data, packs).graph()
+
+
+def expand_figure(matrix: MatrixSpec, figure: Figure, method: str | None, seed: int) -> Graph:
+    """Return the graph of a figure: its stage, and of the matrix what that needs.
+
+    Args:
+        matrix: the matrix.
+        figure: the figure.
+        method: the row whose plan, images or search it shows, None for a figure of the matrix as a whole.
+        seed: the seed of that row.
+
+    Raises:
+        SpecError: when the data cannot be opened.
+        FaceassayError: when matrix or row have not what the figure needs.
+    """
+    data, problems = _open_data(matrix)
+    if problems:
+        raise SpecError(problems)
+    return _Expansion(matrix, data, {}).figure(figure, method, seed)
 
 
 def _open_data(matrix: MatrixSpec) -> tuple[dict[str, DataInput], list[Problem]]:
@@ -125,6 +144,36 @@ class _Expansion:
                 self._method(method, seed)
         self._rows()
         return self.result
+
+    def figure(self, figure: Figure, method: str | None, seed: int) -> Graph:
+        """Return the graph of one figure."""
+        own, needs = self._made_for(method, seed), figure.needs()
+        if "generator" in needs:
+            own["generator"] = self._generator()
+        if "recognizer" in needs:
+            own["recognizer"] = self._original_recognizer()
+        lacking = sorted(needs - set(own))
+        if lacking:
+            rows = [row.name for row in self.matrix.methods if needs <= {*own, *self._made_for(row.name, seed)}]
+            remedy = (
+                f"choose one with --method: {', '.join(map(repr, rows))}" if rows else "no row of the matrix has it"
+            )
+            of = f"row {method!r} has none" if method else "is about one row"
+            raise FaceassayError(f"figure {figure.name!r} shows the {' and '.join(lacking)} of a row ({of}): {remedy}")
+        about_row = bool(needs - {"generator", "recognizer"})
+        axes, whose = ({"seed": seed}, f" of {method}, seed {seed}") if about_row else ({}, "")
+        inputs = {"real": self.real, **{name: own[name] for name in sorted(needs)}}
+        self._stage("figure", figure, inputs, axes, f"figure {figure.name}{whose}", 1, "figures")
+        return self.result
+
+    def _made_for(self, method: str | None, seed: int) -> dict[str, Stage | Given]:
+        """Return what is made for one row alone: its plan, its synthesis, its search; nothing for a real row."""
+        augmentation = next((row.augmentation for row in self.matrix.methods if row.name == method), None)
+        if augmentation is None:
+            return {}
+        synthesis = self._synthesis(augmentation, seed)
+        made = {**synthesis.inputs, "synthesis": synthesis}
+        return {name: source for name, source in made.items() if name not in ("real", "generator", "recognizer")}
 
     def _stage(
         self, kind: str, plugin: Plugin, inputs: Mapping[str, Stage | Given], axes: Mapping[str, int],

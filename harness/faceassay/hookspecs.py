@@ -21,6 +21,7 @@ from faceassay.contracts import (
     DatasetPlugin,
     EvaluationProtocol,
     Executor,
+    Figure,
     Generator,
     Observer,
     Recognizer,
@@ -58,6 +59,11 @@ def faceassay_protocols() -> Sequence[type[EvaluationProtocol]]:  # type: ignore
 
 
 @hookspec
+def faceassay_figures() -> Sequence[type[Figure]]:  # type: ignore[empty-body]
+    """Return figure classes: pictures drawn from what a matrix has made."""
+
+
+@hookspec
 def faceassay_executors() -> Sequence[type[Executor]]:  # type: ignore[empty-body]
     """Return executor classes: where stages run."""
 
@@ -73,6 +79,7 @@ KINDS: dict[str, type] = {
     "augmentation": Augmentation,
     "recognizer": Recognizer,
     "protocol": EvaluationProtocol,
+    "figure": Figure,
     "executor": Executor,
     "observer": Observer,
 }

@@ -7,6 +7,7 @@ import sys
 import click
 
 from faceassay.cli.evaluate import evaluate
+from faceassay.cli.figure import figure
 from faceassay.cli.matrix import plan, report, run
 from faceassay.cli.mlflow import mlflow
 from faceassay.cli.plugins import describe, list_plugins
@@ -33,5 +34,5 @@ def main() -> None:
     """Assay synthetic face data: methods by benchmarks, every number with its key."""
 
 
-for command in (list_plugins, describe, plan, run, report, evaluate, mlflow):
+for command in (list_plugins, describe, plan, run, report, figure, evaluate, mlflow):
     main.add_command(command)

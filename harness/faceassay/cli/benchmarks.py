@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from faceassay.cli.parameters import made, pairs
 
 if TYPE_CHECKING:
     from faceassay.assay import Column
@@ -68,47 +70,18 @@ def each(benchmarks: Iterable[tuple[str, Item]], make: Callable[[str, Item], Mad
 
 
 def _protocol(registry: Registry, name: str, text: str, conventions: Sequence[str]) -> EvaluationProtocol:
-    from pydantic import ValidationError
-
     from faceassay.contracts import FaceassayError
 
     cls: Any = registry.get("protocol", name)
     if "path" not in cls.model_fields:
         raise FaceassayError("this protocol is made from a dataset: use it in a matrix, see faceassay run --help")
-    values = _values(cls, text)
+    path, *rest = PARAMETER.split(text)
+    if not path:
+        raise FaceassayError("give its files as NAME=PATH")
+    values: dict[str, Any] = pairs([f"path={Path(path).expanduser()}", *rest])
     if conventions:
         if "conventions" not in cls.model_fields:
             raise FaceassayError("this protocol has no conventions: leave out --convention")
         values.setdefault("conventions", list(conventions))
-    try:
-        protocol: EvaluationProtocol = cls.model_validate(values, context={"folder": str(Path.cwd())})
-    except ValidationError as error:
-        raise FaceassayError("; ".join(_faults(cls, error.errors(include_url=False)))) from error
+    protocol: EvaluationProtocol = made(cls, values)
     return protocol
-
-
-def _faults(cls: Any, errors: Sequence[Any]) -> Iterator[str]:
-    """Yield what is wrong with the parameters; a list that lacks its wrong items is not told too short as well."""
-    from faceassay.spec.reader import fault
-
-    places = [error["loc"] for error in errors]
-    for place, error in zip(places, errors, strict=True):
-        if not any(len(place) < len(other) and place == other[: len(place)] for other in places):
-            yield ": ".join(filter(None, (".".join(map(str, place)), fault(cls, error))))
-
-
-def _values(cls: Any, text: str) -> dict[str, Any]:
-    """Return the parameters in PATH[,PARAMETER=VALUE...]; a list is written with a plus between its values."""
-    from faceassay.contracts import FaceassayError
-
-    path, *pairs = PARAMETER.split(text)
-    if not path:
-        raise FaceassayError("give its files as NAME=PATH")
-    given = [f"path={Path(path).expanduser()}", *pairs]
-    values: dict[str, Any] = dict(parameter.split("=", 1) for parameter in given)
-    if len(values) < len(given):
-        raise FaceassayError(f"a parameter is given twice in {text!r}")
-    lists = [
-        name for name in values if name in cls.model_fields and get_origin(cls.model_fields[name].annotation) is tuple
-    ]
-    return values | {name: values[name].split("+") for name in lists}

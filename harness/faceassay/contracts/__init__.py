@@ -14,6 +14,7 @@ from faceassay.contracts.evaluation import (
 )
 from faceassay.contracts.execution import Executor, Observer, Outcome, Resources, StageOrder, StageView
 from faceassay.contracts.faces import DatasetPlugin, FaceDataset, FaceImages, FloatArray, ImageBatch, IntArray
+from faceassay.contracts.figures import Figure
 from faceassay.contracts.generation import (
     Augmentation,
     Condition,
@@ -48,6 +49,7 @@ __all__ = [
     "FaceassayError",
     "Fact",
     "Features",
+    "Figure",
     "FittedGenerator",
     "FittedRecognizer",
     "FloatArray",

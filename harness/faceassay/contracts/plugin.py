@@ -16,7 +16,8 @@ class Plugin(BaseModel):
     """Carry the parameters of one plugin: its fields are its parameters, typed, bounded and described.
 
     Subclasses set ``name`` (what a spec writes), ``version`` (raised when results change on purpose), ``summary``
-    (one line for ``faceassay list``) and, where it applies, ``paper`` (citation with equation or section).
+    (one line for ``faceassay list``) and, where it applies, ``paper`` (citation with equation or section) and
+    ``presets``: named sets of parameter values that a spec takes by ``preset: NAME`` and may override one by one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -25,6 +26,7 @@ class Plugin(BaseModel):
     version: ClassVar[str]
     summary: ClassVar[str]
     paper: ClassVar[str | None] = None
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
 
 class Trainable(Plugin):

@@ -10,7 +10,9 @@ from faceassay.contracts import Fact, Plugin
 from faceassay.report import intervals
 from faceassay.report.words import counted, fact, joined, short_names
 from faceassay.results import CellResult, Results
+from faceassay.spec import MatrixSpec
 from faceassay.spec.reader import Benchmark
+from faceassay.store import Store
 from faceassay.table import Table
 
 POPULATION = "population"
@@ -67,14 +69,14 @@ def missing(results: Results) -> Missing | None:
     reasons += [("image quality", reason) for reason in lost]
     number = f"{len(failures)} of {counted(len(results.cells), 'cell')}"
     headline = f"{number} {'has' if len(failures) == 1 else 'have'} no number"
-    return Missing(headline if failures else "Image qualities are missing", rerun_command(results), tuple(reasons))
+    command = run_command(results.matrix, results.store)
+    return Missing(headline if failures else "Image qualities are missing", command, tuple(reasons))
 
 
-def rerun_command(results: Results) -> str:
-    """Return the command that runs what is missing."""
-    profile = f" --profile {shlex.quote(results.matrix.profile)}" if results.matrix.profile else ""
-    store = f" --store {shlex.quote(str(results.store.root))}"
-    return f"faceassay run {shlex.quote(str(results.matrix.path))}{profile}{store}"
+def run_command(matrix: MatrixSpec, store: Store) -> str:
+    """Return the command that runs what is missing of ``matrix`` in ``store``."""
+    profile = f" --profile {shlex.quote(matrix.profile)}" if matrix.profile else ""
+    return f"faceassay run {shlex.quote(str(matrix.path))}{profile} --store {shlex.quote(str(store.root))}"
 
 
 def _reading(results: Results, table: Table) -> Iterator[str]:

@@ -17,6 +17,7 @@ from faceassay.contracts import (
     EvaluationProtocol,
     FaceassayError,
     Generator,
+    Plugin,
     Recognizer,
 )
 from faceassay.quality import ImageQuality
@@ -187,9 +188,16 @@ class _Reading:
         except FaceassayError as error:
             self.problem((*where, "plugin"), str(error))
             return None
-        words = RESERVED_PARAMETERS if kind == "dataset" else {"plugin"}
+        words = RESERVED_PARAMETERS if kind == "dataset" else {"plugin", "preset"}
         parameters = {name: value for name, value in choice.items() if name not in words}
-        return self.validated(cls, parameters, where)
+        return self.validated(cls, {**self._preset(cls, choice.get("preset"), where), **parameters}, where)
+
+    def _preset(self, cls: type[Plugin], name: Any, where: Path_) -> Mapping[str, Any]:
+        """Return the values of the preset ``name``; those of no preset where none is named or known."""
+        if name is not None and name not in cls.presets:
+            known = _near(str(name), cls.presets) if cls.presets else f"; {cls.name} has no presets"
+            self.problem((*where, "preset"), f"no preset of {cls.name!r} is called {name!r}{known}")
+        return cls.presets.get(name, {}) if isinstance(name, str) else {}
 
     def _data(self, name: str, choice: dict[str, Any], made: Mapping[Path_, Any]) -> DataChoice:
         where: Path_ = ("data", name)

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from faceassay.registry import load_plugins
+from faceassay.registry import Registry, load_plugins
 from faceassay.spec import SpecError, read_matrix
 from matrices import MATRIX, changed, position
 
@@ -612,3 +612,56 @@ def test_a_mutated_text_is_valid_or_refused_and_nothing_else(read, data):
     inserted = data.draw(st.text("{}[]:,-#&*!|>'\"%@`\n\t 01eabc_~?", max_size=6))
     problems = problems_of(lambda: read(text[:start] + inserted + text[end:]))
     assert all(problem.message and "\n" not in problem.message for problem in problems)
+
+
+# Presets
+
+
+@pytest.fixture
+def with_presets(folder, registry):
+    """Return a function that reads a text with a recognizer that has presets."""
+    iresnet = registry.get("recognizer", "iresnet")
+    presets = {"narrow": {"width": 8, "momentum": 0.5}, "wrong": {"width": 0}}
+    cls = type("Preset", (iresnet,), {"__module__": iresnet.__module__, "presets": presets})
+    known = Registry({**registry.classes, ("recognizer", "iresnet"): cls}, registry.origins)
+
+    def read(text):
+        (folder / "p.yaml").write_text(text, encoding="utf-8")
+        return read_matrix(folder / "p.yaml", known)
+
+    return read
+
+
+def test_a_preset_gives_parameters_that_those_beside_it_override(with_presets):
+    recognizer = with_presets(changed(("width: 4", "preset: narrow\n  momentum: 0.8"))).recognizer
+    assert (recognizer.width, recognizer.momentum) == (8, 0.8)
+
+
+def test_a_row_takes_a_preset_over_the_recognizer_of_the_matrix(with_presets):
+    matrix = with_presets(changed(("    group: FR_real", "    group: FR_real\n    recognizer: {preset: narrow}")))
+    assert (matrix.methods[0].recognizer.momentum, matrix.methods[0].recognizer.width) == (0.5, 4)
+
+
+@pytest.mark.parametrize(
+    ("preset", "said"),
+    [
+        ("narow", "no preset of 'iresnet' is called 'narow'; did you mean 'narrow'?"),
+        ("3", "no preset of 'iresnet' is called 3; known: narrow, wrong"),
+    ],
+)
+def test_an_unknown_preset_is_refused_at_its_place(with_presets, preset, said):
+    text = changed(("width: 4", f"width: 4\n  preset: {preset}"))
+    with pytest.raises(SpecError) as caught:
+        with_presets(text)
+    (problem,) = caught.value.problems
+    assert problem.message == said
+    assert (problem.place.line, problem.place.column) == (*position(text, f"preset: {preset}")[:1], 11)
+
+
+def test_a_plugin_without_presets_says_so(refused_once):
+    refused_once(changed(("channels: 8", "channels: 8\n  preset: small")), "small", "edm2 has no presets")
+
+
+def test_a_value_of_a_preset_is_validated_like_any_other(with_presets):
+    with pytest.raises(SpecError, match=r"recognizer.width: .*greater than or equal to 1"):
+        with_presets(changed(("width: 4", "preset: wrong")))
