@@ -17,6 +17,7 @@ from faceassay.contracts import (
     DatasetPlugin,
     Evaluation,
     EvaluationProtocol,
+    Generator,
     PackReader,
     Recognizer,
     SynthesisPlan,
@@ -118,6 +119,35 @@ class TinyBlend(Augmentation):
         means = np.stack([data.pixels[data.labels == i].mean(0) for i in range(len(data.identities))])
         mixed = (means[block.sources] * block.weights[:, :, None, None, None]).sum(1)
         return (mixed + 20 * noise.transpose(0, 2, 3, 1)).clip(0, 255).astype(np.uint8)
+
+
+class TinyGenerator(Generator):
+    """Add up over its processes what each has; the first one writes."""
+
+    name = "tiny-generator"
+    version = "1"
+    summary = "a sum over processes"
+
+    def work(self, images):
+        return 1
+
+    def fit(self, sources, run):
+        import torch
+        from torch import distributed
+
+        note("fit-rank", run.rank, run.world, torch.get_num_threads(), os.getpid())
+        _obey(f"rank-{run.rank}")
+        total = torch.tensor([run.rank + 1.0, len(sources.real)])
+        if run.world > 1:
+            distributed.all_reduce(total)
+        run.log(f"logged by {run.rank}")
+        run.count_evaluations(10)
+        run.progress(1, 1)
+        if run.rank == 0:
+            np.save(run.folder / "total.npy", total.numpy())
+
+    def load(self, folder, device):
+        return np.load(folder / "total.npy")
 
 
 class TinyRecognizer(Recognizer):

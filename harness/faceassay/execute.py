@@ -144,6 +144,10 @@ def _compute(order: Order, store: Store, context: StageContext) -> None:
         from faceassay.workers import render_missing
 
         render_missing(stage, store, resources, context.progress)
+    if stage.world > 1:
+        from faceassay.ranks import run_together
+
+        return run_together(stage, store, context, order.checkpoint_interval)
     stage_module(stage.kind).run(stage.plugin, open_sources(stage, store, resources.device), context)
 
 

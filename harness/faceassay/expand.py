@@ -181,7 +181,8 @@ class _Expansion:
     ) -> Stage:  # fmt: skip
         spec = self.matrix.spec
         seed = stage_seed(spec.base_seed, kind, axes)
-        return self.result.add(Stage(kind, plugin, inputs, axes, seed, spec.threads, title, work, unit))
+        world = spec.world if kind == "generator" else 1
+        return self.result.add(Stage(kind, plugin, inputs, axes, seed, spec.threads, title, work, unit, world))
 
     def _method(self, method: Method, seed: int) -> None:
         recognizer = self._recognizer(method, seed)

@@ -28,7 +28,8 @@ class Stage:
         inputs: what it reads, by the names that plugins use.
         axes: the seed axes that it varies on, with their values.
         seed: derived from the base seed, the kind and the axes.
-        threads: CPU threads.
+        threads: CPU threads, in each process.
+        world: processes that compute it together.
         title: what it makes, for people.
         work: expected amount, in ``unit``; for estimates only.
     """
@@ -42,6 +43,7 @@ class Stage:
     title: str
     work: int
     unit: str
+    world: int = 1
 
     @cached_property
     def key(self) -> keys.Key:
@@ -56,7 +58,7 @@ class Stage:
             "seed": self.seed,
         }
         if self.kind in THREADED_KINDS:
-            document |= {"threads": self.threads, "world": 1}
+            document |= {"threads": self.threads, "world": self.world}
         return keys.Key(document)
 
     @property

@@ -668,3 +668,10 @@ def test_data_are_opened_as_chosen(folder):
     graph = expanded(folder, spec(data={**SPEC["data"], "more": {**SPEC["data"]["train"], "identities": "ann..bob"}}))
     chosen = graph.data["more"]
     assert (chosen.people, chosen.images, len(chosen.open())) == (("ann", "bob"), 8, 8)
+
+
+def test_the_processes_that_train_together_change_the_generator_and_what_follows(folder, before):
+    after = expanded(folder, spec(world=2))
+    assert {stage.kind for stage in after.stages.values() if stage.world == 2} == {"generator"}
+    roles = moved(before, after)
+    assert roles == moved(before, expanded(folder, spec(generator_seed=1)))

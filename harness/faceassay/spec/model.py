@@ -62,6 +62,9 @@ class Spec(_Part):
     seeds: list[Seed] = Field(min_length=1, description="seeds of recognizer and synthesis")
     generator_seed: Seed = 0
     threads: int = Field(2, ge=1, le=256, description="CPU threads of every stage; part of the keys")
+    world: int = Field(
+        1, ge=1, le=64, description="processes, one for each GPU, that train the generator together; part of its key"
+    )
     data: dict[Slug, Choice] = Field(min_length=1)
     train: Slug = Field(description="name of the entry of ``data`` that everything is trained on")
     generator: Choice | None = None
