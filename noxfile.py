@@ -83,8 +83,9 @@ def slow(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time the metrics at the sizes of the real benchmarks and write reports/speed.md; arguments choose cases."""
-    session.run(environment(session), "tests/bench/speed.py", *session.posargs, external=True)
+    """Time metrics, selection, sampling and training at real sizes, write reports/speed.md; arguments choose cases."""
+    own = {"PYTHONPATH": str(ROOT / "tests")}
+    session.run(environment(session), "tests/bench/speed.py", *session.posargs, external=True, env=own)
 
 
 @nox.session
