@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
+
 from faceassay.contracts import Denoiser, LabelMix, PlanBlock, Sources, parameter
 from faceassay.denoising import DenoisingAugmentation
-from faceassay_plugins.augmentations.pairs import PairAugmentation
+from faceassay_plugins.augmentations.pairs import PairAugmentation, Weights
 
 
 class AugGen(DenoisingAugmentation, PairAugmentation):
@@ -24,9 +26,9 @@ class AugGen(DenoisingAugmentation, PairAugmentation):
     )
     beta: float = parameter(0.7, ge=0, le=4, description="weight of the second class")
 
-    def pair_weights(self) -> tuple[float, float]:
+    def mix_weights(self, sources: Sources) -> Weights:
         """Return alpha and beta."""
-        return self.alpha, self.beta
+        return np.array([[self.alpha, self.beta]])
 
     def denoiser(self, sources: Sources, block: PlanBlock) -> Denoiser:
         """Return the guided denoiser under the mixed condition; the guide gets the same condition."""
