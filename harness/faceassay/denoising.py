@@ -1,4 +1,4 @@
-"""Own the base of augmentations that sample from a composed denoiser. The sampler itself is ``faceassay.sampling``."""
+"""Own what plugins that sample from a composed denoiser share. The sampler itself is ``faceassay.sampling``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,21 @@ from typing import Self
 
 from pydantic import model_validator
 
-from faceassay.contracts import Augmentation, Denoiser, FloatArray, ImageBatch, PlanBlock, Role, Sources, parameter
+from faceassay.contracts import (
+    Augmentation,
+    Denoiser,
+    FloatArray,
+    ImageBatch,
+    PlanBlock,
+    Plugin,
+    Role,
+    Sources,
+    parameter,
+)
 
 
-class DenoisingAugmentation(Augmentation):
-    """Render a block by EDM's Heun sampler over the denoiser that ``denoiser`` composes."""
+class GuidedSampling(Plugin):
+    """Carry the parameters of EDM's Heun sampler and of autoguidance."""
 
     steps: int = parameter(32, ge=2, le=1000, unit="steps", description="steps of the Heun sampler")
     sigma_min: float = parameter(0.002, gt=0, description="lowest noise level above 0")
@@ -30,10 +40,6 @@ class DenoisingAugmentation(Augmentation):
         if self.sigma_min >= self.sigma_max:
             raise ValueError(f"sigma_min must be below sigma_max (got {self.sigma_min} and {self.sigma_max})")
         return self
-
-    def needs(self) -> frozenset[str]:
-        """Name the generator."""
-        return frozenset({"generator"})
 
     def guided(self, compose: Callable[[Role], Denoiser]) -> Denoiser:
         """Return the autoguided denoiser of what ``compose`` makes for the main model and for the guide.
@@ -54,14 +60,26 @@ class DenoisingAugmentation(Augmentation):
         """Return (2 steps - 1) x branches, doubled where main model and guide are both evaluated."""
         return (2 * self.steps - 1) * self.branches() * (1 if self.guidance in (0, 1) else 2)
 
+    def sampled(self, denoiser: Denoiser, noise: FloatArray, device: str) -> ImageBatch:
+        """Return the images, uint8 [B, H, W, 3], that ``denoiser`` makes of standard normal noise [B, 3, H, W]."""
+        from faceassay import sampling
+
+        levels = {"sigma_min": self.sigma_min, "sigma_max": self.sigma_max, "rho": self.rho}
+        start = sampling.to_noise(noise, device)
+        return sampling.to_images(sampling.heun(denoiser, start, steps=self.steps, **levels))
+
+
+class DenoisingAugmentation(GuidedSampling, Augmentation):
+    """Render a block by EDM's Heun sampler over the denoiser that ``denoiser`` composes."""
+
+    def needs(self) -> frozenset[str]:
+        """Name the generator."""
+        return super().needs() | {"generator"}
+
     @abstractmethod
     def denoiser(self, sources: Sources, block: PlanBlock) -> Denoiser:
         """Compose the denoiser of a block, guidance included."""
 
     def render(self, sources: Sources, block: PlanBlock, noise: FloatArray) -> ImageBatch:
         """Sample the block."""
-        from faceassay import sampling
-
-        start = sampling.to_noise(noise, sources.generator.device)
-        levels = {"sigma_min": self.sigma_min, "sigma_max": self.sigma_max, "rho": self.rho}
-        return sampling.to_images(sampling.heun(self.denoiser(sources, block), start, steps=self.steps, **levels))
+        return self.sampled(self.denoiser(sources, block), noise, sources.generator.device)

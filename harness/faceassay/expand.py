@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from faceassay.contracts import Augmentation, FaceassayError, Figure, Plugin, Recognizer, Trainable
+from faceassay.contracts import Augmentation, FaceassayError, Figure, Plugin, Recognizer, Search, Trainable
 from faceassay.given import DataInput, Given, PackInput
 from faceassay.graph import Cell, Graph, Row, Stage, stage_seed
 from faceassay.spec import MatrixSpec, SpecError
@@ -172,7 +172,7 @@ class _Expansion:
         if augmentation is None:
             return {}
         synthesis = self._synthesis(augmentation, seed)
-        made = {**synthesis.inputs, "synthesis": synthesis}
+        made = {**synthesis.stages()["plan"].inputs, **synthesis.inputs, "synthesis": synthesis}
         return {name: source for name, source in made.items() if name not in ("real", "generator", "recognizer")}
 
     def _stage(
@@ -207,19 +207,29 @@ class _Expansion:
         """Return the recognizer trained on the real images at the first seed (M_orig of the papers)."""
         return self._trained(self.matrix.recognizer, {"real": self.real}, self.matrix.spec.seeds[0], "original")
 
-    def _sources(self, augmentation: Augmentation) -> dict[str, Stage | Given]:
+    def _sources(self, plugin: Augmentation | Search) -> dict[str, Stage | Given]:
         inputs: dict[str, Stage | Given] = {"real": self.real}
-        if "generator" in augmentation.needs():
+        if "generator" in plugin.needs():
             inputs["generator"] = self._generator()
-        if "recognizer" in augmentation.needs():
+        if "recognizer" in plugin.needs():
             inputs["recognizer"] = self._original_recognizer()
         return inputs
+
+    def _searched(self, augmentation: Augmentation) -> dict[str, Stage]:
+        """Return the stage that searches for parameters of the augmentation, where it has any to search for."""
+        search = augmentation.search()
+        if search is None:
+            return {}
+        axes = {"generator_seed": self.matrix.spec.generator_seed}
+        work, title = search.work(len(self.real.people)), f"search of {augmentation.name}"
+        return {"search": self._stage("search", search, self._sources(search), axes, title, work, "images")}
 
     def _synthesis(self, augmentation: Augmentation, seed: int) -> Stage:
         inputs, axes = self._sources(augmentation), {"seed": seed}
         images = self._planned(augmentation)
         name = f"{augmentation.name}, seed {seed}"
-        plan = self._stage("plan", augmentation, inputs, axes, f"plan of {name}", images, "rows")
+        searched = self._searched(augmentation)
+        plan = self._stage("plan", augmentation, {**inputs, **searched}, axes, f"plan of {name}", images, "rows")
         inputs = {**inputs, "plan": plan}
         return self._stage("synthesis", augmentation, inputs, axes, f"synthesis {name}", images, "images")
 

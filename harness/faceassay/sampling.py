@@ -250,7 +250,9 @@ def _product(a: Weight, b: Weight) -> Weight:
 
 def _settled(weight: Weight) -> Weight:
     """Take a rounding error of a sum of weights for the zero it stands for."""
-    return 0.0 if not isinstance(weight, Tensor) and abs(weight) < 1e-12 else weight
+    if isinstance(weight, Tensor):
+        return torch.where(weight.abs() < 1e-12, 0.0, weight)
+    return 0.0 if abs(weight) < 1e-12 else weight
 
 
 def _is_zero(weight: Weight) -> bool:

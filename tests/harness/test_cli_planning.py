@@ -106,7 +106,7 @@ def test_disk_space_is_said(finished, tmp_path, nowhere):
 
 
 def test_network_evaluations_are_those_of_the_syntheses_to_run(finished, tmp_path, nowhere):
-    assert plan(finished, tmp_path / "empty", nowhere)[4] == "network evaluations of syntheses: 0"
+    assert plan(finished, tmp_path / "empty", nowhere)[4] == "network evaluations of sampling: 0"
 
 
 def test_network_evaluations_are_images_times_those_of_one_image(finished, tmp_path, nowhere):
@@ -121,7 +121,7 @@ def test_network_evaluations_are_images_times_those_of_one_image(finished, tmp_p
     for stage in (mixed.stages()["plan"], mixed, quality):
         graph.add(stage)
     lines = list(plan_lines(graph, Store.open(tmp_path / "empty"), nowhere))
-    assert lines[4] == f"network evaluations of syntheses: {15 * plugin.evaluations_per_image()}"
+    assert lines[4] == f"network evaluations of sampling: {15 * plugin.evaluations_per_image()}"
     assert plugin.evaluations_per_image() > 0
 
 

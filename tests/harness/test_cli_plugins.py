@@ -375,7 +375,7 @@ def test_plan_of_the_demo_counts_network_evaluations(in_process):
     """2 Heun steps are 3 evaluations, guidance doubles them, two scores again: 20 images, 16 and 16."""
     need_demo_data()
     run = in_process("-c", LISTING_IMPORTS, *DEMO_PLAN)
-    assert f"network evaluations of syntheses: {20 * 3 * 2 + 16 * 3 * 2 + 16 * 3 * 2 * 2}\n" in run.stdout
+    assert f"network evaluations of sampling: {20 * 3 * 2 + 16 * 3 * 2 + 16 * 3 * 2 * 2}\n" in run.stdout
 
 
 def test_plan_of_a_missing_file_says_where(in_process):

@@ -273,6 +273,56 @@ def test_a_generator_may_read_the_original_recognizer(folder, monkeypatch):
     assert generator.inputs["recognizer"] is stages(graph)["recognizer", "Real", 0]
 
 
+SEARCHED = {"plugin": "auggen", **PAIRS, "alpha": None, "beta": None, "search_pairs": 2}
+
+
+def with_search(folder, **parameters):
+    return expanded(folder, changed("methods", 4, "augmentation", value={**SEARCHED, **parameters}))
+
+
+def test_one_search_serves_every_seed_and_is_read_by_the_plan_alone(folder):
+    graph = with_search(folder)
+    [search] = of_kind(graph, "search")
+    plans = [stages(graph)["plan", "AugGen + real", seed] for seed in (0, 1)]
+    assert all(plan.inputs["search"] is search for plan in plans)
+    readers = [stage for stage in graph.stages.values() if "search" in stage.inputs]
+    assert readers == plans
+    assert dict(search.axes) == {"generator_seed": 0}
+
+
+def test_a_search_reads_the_generator_and_the_original_recognizer(folder):
+    graph = with_search(folder)
+    [search] = of_kind(graph, "search")
+    original = stages(graph)["recognizer", "Real", 0]
+    assert dict(search.stages()) == {"generator": of_kind(graph, "generator")[0], "recognizer": original}
+    assert "recognizer" not in stages(graph)["synthesis", "AugGen + real", 0].inputs
+
+
+def test_weights_that_are_given_are_not_searched_for(before):
+    assert of_kind(before, "search") == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"pairs": 2}, {"images_per_pair": 9}, {"block_size": 1}, {"selection": "dist-embedding-cosine"}, {"max_uses": 2}],
+)
+def test_what_a_search_does_not_depend_on_searches_nothing_again(change, folder):
+    one, other = with_search(folder), with_search(folder, **change)
+    assert [stage.digest for stage in of_kind(one, "search")] == [stage.digest for stage in of_kind(other, "search")]
+    assert ("plan", "AugGen + real", 0) in moved(one, other)
+
+
+@pytest.mark.parametrize("change", [{"steps": 9}, {"guidance": 1}, {"search_pairs": 3}, {"search_grid": [0.5]}])
+def test_what_a_search_depends_on_searches_again(change, folder):
+    one, other = with_search(folder), with_search(folder, **change)
+    assert of_kind(one, "search")[0].digest != of_kind(other, "search")[0].digest
+
+
+def test_a_search_without_enough_people_is_refused(folder):
+    with pytest.raises(SpecError, match="auggen: 3 classes make 3 pairs, 64 are asked for: lower 'search_pairs'"):
+        with_search(folder, search_pairs=64)
+
+
 def test_targets_are_evaluations_and_qualities(before):
     assert Counter(stage.kind for stage in before.targets()) == {"evaluation": 28, "quality": 8}
 

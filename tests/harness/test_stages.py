@@ -71,7 +71,7 @@ def a_plan(rows=7, k=2, block_size=3, **columns):
 def written(made, folder, seed=7):
     context = stage_context(folder, seed)
     plugin = Listed(held=[made])
-    plan.run(plugin, sources(), context)
+    plan.run(plugin, sources(real=toy_faces(identities=4, per_identity=1, size=SIZE)), context)
     return plan.load(plugin, context.folder, "cpu"), context.folder
 
 
@@ -126,7 +126,38 @@ def test_the_same_plan_is_the_same_bytes(tmp_path):
     folders = [written(a_plan(images=np.arange(7)), tmp_path / name)[1] for name in ("one", "other")]
     contents = [{path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()} for folder in folders]
     assert contents[0] == contents[1]
-    assert set(contents[0]) == {"plan.parquet", "plan.json", "images.npy"}
+    assert set(contents[0]) == {"plan.parquet", "plan.json", "images.npy", "degrees.npy"}
+
+
+def sourced(labels, sources):
+    """Return a plan of these rows."""
+    names, rows = tuple(f"n{k}" for k in range(max(labels) + 1)), np.array(sources)
+    return SynthesisPlan(names, np.array(labels), rows, np.ones(rows.shape), block_size=4)
+
+
+def test_a_degree_counts_the_synthetic_identities_of_a_class_once_however_many_images_they_have(tmp_path):
+    made = sourced([0, 0, 0, 1, 2, 2], [[0, 1], [0, 1], [1, 0], [1, 2], [2, 1], [2, 2]])
+    degrees = written(made, tmp_path)[0].degrees
+    assert degrees.dtype == np.int64
+    assert degrees.tolist() == [1, 3, 2, 0]  # the fourth real person is nobody's source
+
+
+def test_degrees_are_those_counted_row_by_row(tmp_path):
+    made = a_plan(rows=40, k=3)
+    counted = [len({label for label, row in zip(made.labels, made.sources, strict=True) if k in row}) for k in range(4)]
+    assert written(made, tmp_path)[0].degrees.tolist() == counted
+
+
+def test_a_plan_without_sources_has_no_degrees(tmp_path):
+    stored, folder = written(a_plan(k=0), tmp_path)
+    assert stored.degrees is None
+    assert not (folder / "degrees.npy").exists()
+
+
+@pytest.mark.parametrize("wrong", [-1, 4])
+def test_a_source_that_is_no_real_class_is_an_error(wrong, tmp_path):
+    with pytest.raises(FaceassayError, match=r"from classes .*, the real images have 0\.\.3: sources must be indices"):
+        written(sourced([0, 0], [[0, 1], [2, wrong]]), tmp_path)
 
 
 # --- synthesis

@@ -75,7 +75,7 @@ def complete_blocks(stage, store):
 def denoising(tmp_path_factory):
     """Train a real EDM2 for two steps and plan a ScoreMix synthesis of five blocks with it."""
     store = Store.open(tmp_path_factory.mktemp("trained") / "store")
-    augmentation = ScoreMix(pairs=5, images_per_pair=2, block_size=2, steps=2, guidance=1.3)
+    augmentation = ScoreMix(pairs=5, images_per_pair=2, block_size=2, steps=2, guidance=1.3, mixing=(0.25, 0.5))
     generator, plan, synthesis = stages_of(augmentation, Edm2(images=8, batch_size=4, **DENOISER))
     assert [order(stage, store).error for stage in (generator, plan)] == [None, None]
     return synthesis, store

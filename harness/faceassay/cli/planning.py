@@ -38,7 +38,7 @@ def _totals(required: list[Stage], rates: Rates) -> Iterator[str]:
         yield "nothing to run"
         return
     yield f"to run: {stage_count(len(required))}, {_time([estimate(stage, rates) for stage in required])}"
-    yield f"network evaluations of syntheses: {sum(map(_evaluations, required))}"
+    yield f"network evaluations of sampling: {sum(map(_evaluations, required))}"
     yield f"disk: at most {expected_bytes(required) / 2**20:.0f} MiB"
 
 
@@ -55,4 +55,4 @@ def _time(seconds: list[float | None]) -> str:
 
 def _evaluations(stage: Stage) -> int:
     per_image = getattr(stage.plugin, "evaluations_per_image", None)
-    return stage.work * per_image() if stage.kind == "synthesis" and per_image else 0
+    return stage.work * per_image() if stage.kind in ("search", "synthesis") and per_image else 0

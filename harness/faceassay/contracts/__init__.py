@@ -24,6 +24,7 @@ from faceassay.contracts.generation import (
     LabelMix,
     PlanBlock,
     Role,
+    Search,
     SynthesisPlan,
 )
 from faceassay.contracts.plugin import DATA_VARIABLE, DataPath, Plugin, Trainable, data_paths, parameter
@@ -68,6 +69,7 @@ __all__ = [
     "Recognizer",
     "Resources",
     "Role",
+    "Search",
     "Sources",
     "StageContext",
     "StageOrder",

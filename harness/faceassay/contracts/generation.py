@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceassay.contracts.faces import FloatArray, ImageBatch, IntArray
-from faceassay.contracts.plugin import Trainable
+from faceassay.contracts.plugin import Plugin, Trainable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -186,6 +186,33 @@ class SynthesisPlan:
         return PlanBlock(index, start, self.labels[rows], self.sources[rows], self.weights[rows], columns)
 
 
+class Search(Plugin):
+    """Look for parameters of an augmentation by sampling and judging, as a stage of its own.
+
+    Its fields are what the search depends on, and no more: nothing else about the augmentation makes it run again. One
+    search serves every seed of a matrix, as the generator does.
+    """
+
+    def needs(self) -> frozenset[str]:
+        """Name the inputs beside the real images: any of ``generator``, ``recognizer``."""
+        return frozenset({"generator", "recognizer"})
+
+    @abstractmethod
+    def work(self, identities: int) -> int:
+        """Return how many images the search samples for ``identities`` real identities."""
+
+    def evaluations_per_image(self) -> int:
+        """Return the expected network evaluations per image; for estimates only, the record counts them."""
+        return 0
+
+    @abstractmethod
+    def run(self, sources: Sources, run: StageContext) -> Mapping[str, Any]:
+        """Search, and return what was found as a JSON document, every number finite.
+
+        What is worth resuming goes into ``run.checkpoints``; the stage writes the document.
+        """
+
+
 class Augmentation(Trainable):
     """Turn real images (and a generator, and a recognizer, as needed) into a synthetic set: a plan, then images."""
 
@@ -200,6 +227,10 @@ class Augmentation(Trainable):
     def evaluations_per_image(self) -> int:
         """Return the expected network evaluations per image; for estimates only, the record counts them."""
         return 0
+
+    def search(self) -> Search | None:
+        """Return the search whose document ``plan`` reads as ``sources.search``, None where nothing is searched for."""
+        return None
 
     @abstractmethod
     def plan(self, sources: Sources, run: StageContext) -> SynthesisPlan:

@@ -119,6 +119,12 @@ class Sources:
         return recognizer
 
     @property
+    def search(self) -> Mapping[str, Any]:
+        """The document of the augmentation's search."""
+        document: Mapping[str, Any] = self.open("search")
+        return document
+
+    @property
     def features(self) -> Features:
         """The embeddings of a benchmark's images."""
         features: Features = self.open("features")

@@ -9,6 +9,7 @@ import numpy as np
 from faceassay.contracts import Denoiser, LabelMix, PlanBlock, Sources, StageContext, SynthesisPlan, parameter
 from faceassay.denoising import DenoisingAugmentation
 from faceassay_plugins.augmentations.pairs import new_class_name
+from faceassay_plugins.augmentations.strategies import require_label_space
 
 
 class Repro(DenoisingAugmentation):
@@ -30,7 +31,13 @@ class Repro(DenoisingAugmentation):
         return identities * self.images_per_class
 
     def plan(self, sources: Sources, run: StageContext) -> SynthesisPlan:
-        """List every class in order."""
+        """List every class in order.
+
+        Raises:
+            FaceassayError: when the generator knows other classes than the real images have.
+        """
+        if "generator" in sources:
+            require_label_space(sources)
         names = sources.real.identities
         labels = np.arange(len(names)).repeat(self.images_per_class)
         return SynthesisPlan(

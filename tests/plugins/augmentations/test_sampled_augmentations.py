@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from faceassay.contracts import LabelMix
+from faceassay.contracts import FaceassayError, LabelMix
 from faceassay.sampling import CountedNetwork, NetworkDenoiser
 from faceassay.seeds import noise_keys, row_noise
 from faceassay_plugins.augmentations.auggen import AugGen
@@ -178,6 +178,87 @@ def test_scoremix_ends_at_the_geometric_mean_of_the_spreads(mixing, real, tmp_pa
         assert np.polyfit(at, values, 1)[0] == pytest.approx(sd, rel=0.01, abs=0.001)
 
 
+def spread(images, noise):
+    """Return the slope of grey levels over noise, in the data range, where no level is clipped."""
+    inside = (images > 0) & (images < 255)
+    values = images.astype(float)[inside] / 127.5
+    return np.polyfit(noise.transpose(0, 2, 3, 1)[inside], values, 1)[0]
+
+
+# Off the line the spread is owed to the sum of the weights alone; the variances are equal, so rows may be pooled.
+
+
+@pytest.mark.parametrize("weights", [(0.4, 0.5), (0.6, 0.5)])
+def test_mixed_scores_off_the_line_end_at_the_predicted_spread(weights, real, tmp_path):
+    plugin, total = ScoreMix(**FINE, weights=weights), sum(weights)
+    _, noise, images = rendered(plugin, real, centred(), tmp_path)
+    wanted = HIGH ** (1 - total) * EQUAL[0] ** (total / 2)
+    assert spread(images, noise) == pytest.approx(wanted, rel=0.02)
+
+
+@pytest.mark.parametrize("weights", [(0.4, 0.5), (0.6, 0.5)])
+def test_mixed_denoised_images_off_the_line_end_at_the_predicted_spread(weights, real, tmp_path):
+    plugin, total = ScoreMix(**FINE, weights=weights, space="denoised"), sum(weights)
+    _, noise, images = rendered(plugin, real, centred(), tmp_path)
+    wanted = total * plugin.sigma_min ** (1 - total) * EQUAL[0] ** (total / 2)
+    assert spread(images, noise) == pytest.approx(wanted, rel=0.02)
+
+
+def centred():
+    """Return a generator whose classes have the mean 0, so that a wide spread is not clipped on one side."""
+    generator = GaussianGenerator(EQUAL)
+    function = generator.networks["main"].function
+    generator.networks["main"].function = lambda x, sigma, c: function(x, sigma, c * torch.tensor([0.0, 1.0]))
+    return generator
+
+
+@pytest.mark.parametrize("mixing", [0.5, -0.5])
+def test_on_the_line_both_spaces_make_the_same_images(mixing, real, tmp_path):
+    made = [
+        rendered(ScoreMix(**FINE, mixing=mixing, space=space), real, GaussianGenerator(), tmp_path)[2].astype(int)
+        for space in ("score", "denoised")
+    ]
+    assert np.abs(made[0] - made[1]).max() <= 1
+
+
+@pytest.mark.parametrize("weights", [(0.5, 0.3, 0.2), (1.5, -0.25, -0.25)])
+def test_a_mix_of_three_ends_at_the_weighted_mean(weights, real, tmp_path):
+    plugin = ScoreMix(**FINE, classes_per_mix=3, weights=weights)
+    block, noise, images = rendered(plugin, real, GaussianGenerator(EQUAL), tmp_path)
+    assert block.sources.shape == (4, 3)
+    start_is_off = 1 - np.sqrt(EQUAL[0] / (EQUAL[0] + HIGH**2))
+    assert_images(images, MEANS[block.sources] @ np.array(weights) * start_is_off, np.sqrt(EQUAL), noise)
+
+
+def test_each_row_of_a_sweep_ends_where_its_own_mixing_does(real, tmp_path):
+    plugin = ScoreMix(**{**FINE, "images_per_pair": 3, "block_size": 9}, mixing=(0, 0.3, 1.2))
+    block, noise, images = rendered(plugin, real, GaussianGenerator(EQUAL), tmp_path)
+    mixing = np.array([0, 0.3, 1.2] * 3)
+    mean = MEANS[block.sources[:, 0]] * (1 - mixing) + MEANS[block.sources[:, 1]] * mixing
+    assert_images(images, mean * (1 - np.sqrt(EQUAL[0] / (EQUAL[0] + HIGH**2))), np.full(9, np.sqrt(EQUAL[0])), noise)
+
+
+WAYS = {
+    "pair": ({}, 2),
+    "one class": ({"mixing": 1}, 1),
+    "sweep": ({"mixing": (0, 0.5)}, 2),
+    "three": ({"classes_per_mix": 3}, 3),
+    "three, one without weight": ({"classes_per_mix": 3, "weights": (0.5, 0, 0.7)}, 2),
+    "denoised": ({"weights": (0.5, 0.7), "space": "denoised"}, 2),
+    "nothing": ({"weights": (0, 0)}, 0),
+}
+
+
+@pytest.mark.parametrize("guidance", [1, 1.3])
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_of_mixing_makes_the_evaluations_announced(way, guidance, real, tmp_path):
+    parameters, branches = WAYS[way]
+    generator, plugin = GaussianGenerator(), small("scoremix", guidance=guidance, **parameters)
+    rendered(plugin, real, generator, tmp_path)
+    assert plugin.evaluations_per_image() == 9 * branches * (2 if guidance != 1 else 1)
+    assert generator.evaluations == 4 * plugin.evaluations_per_image()
+
+
 # --- Repro
 
 
@@ -266,6 +347,17 @@ def test_a_block_is_rendered_the_same_again(name, real, tmp_path):
     made = [rendered(small(name), real, GaussianGenerator(), tmp_path, index=1)[2] for _ in range(2)]
     assert np.array_equal(*made)
     assert made[0].shape == (4, SIZE, SIZE, 3)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("known", [("s1", "s2", "s3"), ("s2", "s1", "s3", "s4"), ("s1", "s2", "s3", "s4", "s5")])
+def test_a_generator_of_other_classes_is_refused(known, name, real, tmp_path):
+    generator = GaussianGenerator()
+    generator.identities = known
+    with pytest.raises(
+        FaceassayError, match=f"the generator knows {len(known)} classes .* the real images have 4 .*train"
+    ):
+        small(name).plan(sources(real=real, generator=generator), stage_context(tmp_path))
 
 
 def test_any_image_size_and_any_number_of_people_pass_the_check_of_repro():
