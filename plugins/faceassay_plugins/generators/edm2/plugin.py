@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from faceassay import FittedGenerator, Generator, Sources, StageContext, parameter
+from faceassay import FittedGenerator, Generator, Role, Sources, StageContext, parameter
 from faceassay_plugins.generators.edm2.architecture import Architecture
 
 LONGEST_RAMPUP = 10_000_000
@@ -123,6 +123,14 @@ class Edm2(Generator):
             dropout=self.dropout,
             sigma_data=self.sigma_data,
         )
+
+    def multiply_adds(self, image_size: int, identities: int, role: Role = "main") -> int:
+        """Return the multiply-adds of one evaluation of the network ``role`` on one image.
+
+        Raises:
+            ValueError: when the parameters do not fit the image size.
+        """
+        return self.architecture(image_size, identities).multiply_adds
 
     def learning_rate_at(self, images: int) -> float:
         """Return the learning rate of the step that completes ``images`` images (EDM2).
