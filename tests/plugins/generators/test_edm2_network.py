@@ -76,7 +76,7 @@ def test_small_batches_pass(batch):
 def test_the_label_embedding_keeps_its_magnitude_at_weights_near_0_7():
     embedding = Denoiser(tiny(classes=400, channels=128)).embedding
     one, seven, five = (
-        embedding.label_part(torch.tensor([[a, b] + [0.0] * 398])).square().mean().sqrt().item()
+        embedding.label(torch.tensor([[a, b] + [0.0] * 398])).square().mean().sqrt().item()
         for a, b in ((1.0, 0.0), (0.7, 0.7), (0.5, 0.5))
     )
     assert one == pytest.approx(1, abs=0.1)
@@ -86,12 +86,12 @@ def test_the_label_embedding_keeps_its_magnitude_at_weights_near_0_7():
 
 def test_the_label_embedding_is_linear():
     embedding, (a, b) = Denoiser(tiny()).embedding.eval(), torch.rand(2, 1, 3)
-    mixed = embedding.label_part(0.3 * a + 1.7 * b)
-    assert torch.allclose(mixed, 0.3 * embedding.label_part(a) + 1.7 * embedding.label_part(b), atol=1e-6)
+    mixed = embedding.label(0.3 * a + 1.7 * b)
+    assert torch.allclose(mixed, 0.3 * embedding.label(a) + 1.7 * embedding.label(b), atol=1e-6)
 
 
 def test_no_class_is_a_label_embedding_of_zero():
-    assert not Denoiser(tiny()).embedding.label_part(torch.zeros(1, 3)).any()
+    assert not Denoiser(tiny()).embedding.label(torch.zeros(1, 3)).any()
 
 
 def test_the_class_changes_the_image():

@@ -13,6 +13,7 @@ from faceassay_plugins.generators.edm2.network import Denoiser
 
 SHAPES = [
     {"blocks": 1},
+    {"blocks": 1, "condition": "class_centres"},
     {"blocks": 2, "channel_multipliers": (1, 3)},
     {"blocks": 1, "channel_multipliers": (2, 1, 1), "attention_resolutions": (8, 4)},
     {"blocks": 1, "channel_multipliers": (1,), "attention_resolutions": (16,), "head_channels": 8},

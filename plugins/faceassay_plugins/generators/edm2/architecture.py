@@ -81,6 +81,7 @@ class Architecture:
         head_channels: channels of an attention head; a narrower level has one head.
         dropout: probability of dropping an activation in training.
         sigma_data: standard deviation of the data, in units of the data range [-1, 1].
+        learns_conditions: whether the condition vectors of the classes are learned, not given and frozen.
 
     Raises:
         ValueError: when the image size, an attention resolution or a head does not fit the levels.
@@ -95,6 +96,7 @@ class Architecture:
     head_channels: int
     dropout: float
     sigma_data: float
+    learns_conditions: bool = True
 
     def __post_init__(self) -> None:
         self._require_divisible()
@@ -139,7 +141,8 @@ class Architecture:
     def parameters(self) -> int:
         """Number of learned numbers of one network, gains included, the learned uncertainty of the loss excluded."""
         blocks = sum(block.parameters(self.embedding_channels) for block in (*self.encoder, *self.decoder))
-        return blocks + self._image_weights + self._embedding_weights + 1
+        frozen = 0 if self.learns_conditions else self.classes * self.embedding_channels
+        return blocks + self._image_weights + self._embedding_weights - frozen + 1
 
     @property
     def multiply_adds(self) -> int:

@@ -115,6 +115,37 @@ class DecoderBlock(Block):
         return self.merge(self.skip(x), self.residual(x, embedding))
 
 
+class LearnedConditions(MPLinear):
+    """Map class weights [B, L] to the weighted sum [B, d_C] of the learned condition vectors."""
+
+    def forward(self, class_weights: Tensor) -> Tensor:
+        """Return the sum; one class alone has unit magnitude on average over the classes."""
+        return super().forward(class_weights * math.sqrt(class_weights.shape[1]))
+
+
+class FrozenConditions(nn.Module):
+    """Map class weights [B, L] to the weighted sum [B, d_C] of given condition vectors.
+
+    Attributes:
+        weight: the vectors as columns, [d_C, L]; part of the state, never trained.
+    """
+
+    weight: Tensor
+
+    def __init__(self, classes: int, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.zeros(channels, classes))
+
+    def forward(self, class_weights: Tensor) -> Tensor:
+        """Return the sum."""
+        return functional.linear(class_weights, self.weight)
+
+
+def condition_vectors(architecture: Architecture, matrix: Tensor) -> Tensor:
+    """Return what the classes add to the embedding, [L, d_C], given the stored weight of the class conditions."""
+    return (normalize(matrix) if architecture.learns_conditions else matrix).T.contiguous()
+
+
 class Embedding(nn.Module):
     """Embed the noise level and the class weights.
 
@@ -124,18 +155,14 @@ class Embedding(nn.Module):
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
+        conditions = LearnedConditions if architecture.learns_conditions else FrozenConditions
         self.features = MPFourier(architecture.noise_channels)
         self.noise = MPLinear(architecture.noise_channels, architecture.embedding_channels)
-        self.label = MPLinear(architecture.classes, architecture.embedding_channels)
-
-    def label_part(self, class_weights: Tensor) -> Tensor:
-        """Return the embedding [B, d_C] of class weights [B, L]; column k of the label matrix for class k alone."""
-        embedded: Tensor = self.label(class_weights * math.sqrt(class_weights.shape[1]))
-        return embedded
+        self.label = conditions(architecture.classes, architecture.embedding_channels)
 
     def forward(self, noise: Tensor, class_weights: Tensor) -> Tensor:
         """Return the embedding [B, d_C] of c_noise [B] and class weights [B, L]."""
-        return mp_silu(mp_sum(self.noise(self.features(noise)), self.label_part(class_weights), LABEL_SHARE))
+        return mp_silu(mp_sum(self.noise(self.features(noise)), self.label(class_weights), LABEL_SHARE))
 
 
 class UNet(nn.Module):
