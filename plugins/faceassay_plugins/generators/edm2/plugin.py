@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
 from faceassay import FittedGenerator, Generator, Role, Sources, StageContext, parameter
 from faceassay_plugins.generators.edm2.architecture import Architecture
+from faceassay_plugins.generators.edm2.presets import PRESETS
 
 LONGEST_RAMPUP = 10_000_000
 """Images over which the learning rate of the published runs rises (EDM2)."""
@@ -26,6 +28,8 @@ class Edm2(Generator):
         "Karras et al. 2024, Analyzing and Improving the Training Dynamics of Diffusion Models (EDM2); "
         "guide: Karras et al. 2024, Guiding a Diffusion Model with a Bad Version of Itself"
     )
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
 
     channels: int = parameter(
         64, ge=8, le=1024, description="width of the highest resolution; EDM2 XS has 128, S 192, M 256"
@@ -106,6 +110,13 @@ class Edm2(Generator):
         "the real images (ScoreMix, section 4.3): unit rows under a seeded random map to the width d_C of the "
         "embedding (4 x channels), orthonormal where d_C >= d_E so that cosines stay exactly, Gaussian otherwise",
     )
+    sample_steps: int = parameter(
+        16,
+        ge=0,
+        unit="steps",
+        description="steps of the sampler for the samples shown and measured after training, one for each of at most "
+        "64 classes; 0 makes none",
+    )
     flip: bool = parameter(False, description="mirror half of the training images (EDM2: off)")
     precision: Literal["auto", "float32", "bfloat16"] = parameter(
         "auto",
@@ -119,6 +130,13 @@ class Edm2(Generator):
         if len({_average_name(length) for length in lengths}) < len(lengths):
             raise ValueError("two lengths are the same in three decimals, so that their files would be one")
         return lengths
+
+    @field_validator("sample_steps")
+    @classmethod
+    def _is_no_single_step(cls, steps: int) -> int:
+        if steps == 1:
+            raise ValueError("the sampler needs at least 2 steps; 0 makes no samples")
+        return steps
 
     @property
     def further_averages(self) -> dict[str, float]:
@@ -192,6 +210,7 @@ class Edm2(Generator):
     def fit(self, sources: Sources, run: StageContext) -> None:
         """Train on the real images; write main.safetensors, guide.safetensors, config.json and history.json.
 
+        Where ``sample_steps`` is above 0, samples.png, memorisation.json and nearest_of_*.npy show what was learned.
         With several processes torch.distributed must be initialised; the first one writes.
 
         Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import dropwhile
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from faceassay_plugins.generators.edm2.batches import Batches
 from faceassay_plugins.generators.edm2.conditions import centres_of
 from faceassay_plugins.generators.edm2.courses import Course, courses
 from faceassay_plugins.generators.edm2.images import TrainingImages
+from faceassay_plugins.generators.edm2.memorisation import look
 from faceassay_plugins.generators.edm2.plugin import Edm2
 from faceassay_plugins.generators.edm2.training import Results, Training
 
@@ -31,10 +33,9 @@ def train(plugin: Edm2, sources: Sources, run: StageContext) -> None:
     _require_shares(plugin, run)
     data = sources.real
     shown = TrainingImages(data, plugin.held_out, seeds.derive(run.seed, "held out"))
-    whole = courses(plugin, data.image_size, len(data.identities))
     centres = centres_of(sources.recognizer, len(data.identities)) if plugin.condition == "class_centres" else None
     results, found = Results(), run.checkpoints.load()
-    for course in _left(whole, found[2]["role"] if found else None):
+    for course in _left(courses(plugin, data.image_size, len(data.identities)), found[2]["role"] if found else None):
         batches = Batches(plugin, data, shown, run, _seed(course, run))
         training = Training(plugin, course, batches, run, results, centres)
         if found:
@@ -42,7 +43,9 @@ def train(plugin: Edm2, sources: Sources, run: StageContext) -> None:
             found = None
         results = training.complete()
     if run.rank == 0:
-        _write(plugin, whole, results, batches, run)
+        _write(plugin, results, data, shown, run.folder)
+        if plugin.sample_steps:
+            look(plugin, data, shown, run)
 
 
 def _left(whole: tuple[Course, ...], under_way: str | None) -> list[Course]:
@@ -67,13 +70,12 @@ def _require_shares(plugin: Edm2, run: StageContext) -> None:
         )
 
 
-def _write(plugin: Edm2, whole: tuple[Course, ...], results: Results, batches: Batches, run: StageContext) -> None:
+def _write(plugin: Edm2, results: Results, data: FaceDataset, shown: TrainingImages, folder: Path) -> None:
     for name, tensors in results.averages.items():
         written = {key: tensor.cpu().contiguous() for key, tensor in tensors.items()}
-        save_file(written, run.folder / f"{name}.safetensors")
-    config = _config(plugin, batches.data, batches.shown)
-    for name, document in {"config": config, "history": results.history}.items():
-        (run.folder / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
+        save_file(written, folder / f"{name}.safetensors")
+    for name, document in {"config": _config(plugin, data, shown), "history": results.history}.items():
+        (folder / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
 
 
 def _config(plugin: Edm2, data: FaceDataset, shown: TrainingImages) -> dict[str, Any]:
