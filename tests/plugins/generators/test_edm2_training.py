@@ -85,7 +85,8 @@ class NoGradient(torch.nn.Module):
 def test_gradients_that_are_not_finite_count_as_zero(small, faces, tmp_path):
     training = training_of(small, faces, tmp_path)
     before = {name: tensor.clone() for name, tensor in training.network.state_dict().items()}
-    training.advance(NoGradient(training))
+    training.shared = NoGradient(training)
+    training.advance()
     after = training.network.state_dict()
     assert all(torch.equal(after[name], before[name]) for name in before)
 
@@ -143,6 +144,13 @@ def test_training_sees_every_image_that_is_not_held_out(small, faces, tmp_path):
     for step in range(60):
         training.batches.draw(step)
     assert set(seen) == set(range(24))
+
+
+def test_a_set_that_does_not_fit_into_memory_trains_to_the_same_bytes(small, faces, tmp_path, monkeypatch):
+    plugin = restless(small)
+    resident = fit(plugin, faces, tmp_path / "resident")
+    monkeypatch.setattr("faceassay_plugins.generators.edm2.images.RESIDENT_BYTES", 0)
+    assert fit(plugin, faces, tmp_path / "read") == resident
 
 
 def test_the_history_has_a_row_for_each_stretch(small, faces, tmp_path):

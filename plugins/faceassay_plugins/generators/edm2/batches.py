@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from faceassay import FaceDataset, IntArray, StageContext, seeds
+from faceassay import FaceDataset, ImageBatch, IntArray, StageContext, seeds
 from faceassay.sampling import from_images
-from faceassay_plugins.generators.edm2.images import TrainingImages, evenly_chosen
+from faceassay_plugins.generators.edm2.images import ReadAhead, TrainingImages, evenly_chosen
 from faceassay_plugins.generators.edm2.loss import noise_levels, weighted_errors
 from faceassay_plugins.generators.edm2.network import Denoiser
 from faceassay_plugins.generators.edm2.plugin import Edm2
@@ -64,16 +64,17 @@ class Batches:
         self.device = torch.device(run.device)
         size = plugin.batch_size // run.world
         self.share = slice(run.rank * size, (run.rank + 1) * size)
+        self._ahead = None if shown.resident else ReadAhead(shown.read)
 
     def draw(self, step: int) -> Batch:
         """Return this process's share of the batch of ``step``."""
         size, side = self.plugin.batch_size, self.data.image_size
         with self.randomness("step", step):
-            drawn = torch.randint(len(self.shown.rows), (size,)).numpy()
+            rows = self._drawn()
             mirrored = torch.rand(size, 1, 1, 1, device=self.device) < 0.5 if self.plugin.flip else None
             sigma = self._noise_levels(torch.randn(size, device=self.device))
             noise = torch.randn(size, 3, side, side, device=self.device)
-        x, class_weights = self._read(self.shown.rows[drawn[self.share]])
+        x, class_weights = self._tensors(self._images(rows, step), rows)
         if mirrored is not None:
             x = torch.where(mirrored[self.share], x.flip(-1), x)
         return Batch(x, noise[self.share], sigma[self.share], class_weights)
@@ -97,14 +98,27 @@ class Batches:
             quantiles = (torch.randperm(len(rows)) + 0.5) / len(rows)
             levels = self._noise_levels(torch.special.ndtri(quantiles).to(self.device))
             for block in torch.split(torch.arange(len(rows)), self.plugin.batch_size):
-                x, class_weights = self._read(rows[block.numpy()])
+                x, class_weights = self._tensors(self.shown.read(rows[block.numpy()]), rows[block.numpy()])
                 errors.append(weighted_errors(network, x, torch.randn_like(x), levels[block], class_weights))
         return torch.cat(errors).mean().item()
 
-    def _read(self, rows: IntArray) -> tuple[Tensor, Tensor]:
+    def _drawn(self) -> IntArray:
+        """Draw the images of a step, the first thing that its randomness decides; return this process's share."""
+        drawn = torch.randint(len(self.shown.rows), (self.plugin.batch_size,)).numpy()
+        rows: IntArray = self.shown.rows[drawn[self.share]]
+        return rows
+
+    def _images(self, rows: IntArray, step: int) -> ImageBatch:
+        if self._ahead is None:
+            return self.shown.read(rows)
+        with self.randomness("step", step + 1):
+            following = self._drawn()
+        return self._ahead.take(rows, following)
+
+    def _tensors(self, images: ImageBatch, rows: IntArray) -> tuple[Tensor, Tensor]:
         labels = torch.from_numpy(self.data.labels[rows])
         class_weights = functional.one_hot(labels, len(self.data.identities)).float()
-        return from_images(self.shown.read(rows)).to(self.device), class_weights.to(self.device)
+        return from_images(images).to(self.device), class_weights.to(self.device)
 
     def _noise_levels(self, standard_normal: Tensor) -> Tensor:
         return noise_levels(standard_normal, self.plugin.noise_mean, self.plugin.noise_deviation)

@@ -70,6 +70,8 @@ class Training:
             width = course.architecture.embedding_channels
             conditions = frozen_conditions(centres, width, seeds.derive(batches.seed, "map of class centres"))
             self.network.embedding.label.weight.copy_(torch.from_numpy(conditions.T))
+        # With several processes it averages gradients over their shares of the batch.
+        self.shared = self.objective if run.world == 1 else DistributedDataParallel(self.objective)
         self.parameters = list(self.objective.parameters())
         self.optimizer = torch.optim.Adam(self.parameters, betas=BETAS, fused=True)
         self.weights = self.network.state_dict()
@@ -88,21 +90,17 @@ class Training:
         Raises:
             DivergenceError: see ``advance``.
         """
-        objective = self._shared_objective()
         total = self.plugin.work(len(self.batches.data))
         while self.step < self.course.updates:
-            self.advance(objective)
+            self.advance()
             if self.run.rank == 0:
                 if self.run.checkpoints.due():
                     self.save()
                 self.run.progress(self.images + self.course.start * self.plugin.batch_size, total)
         return Results(self._all_averages(), self.results.history)
 
-    def advance(self, objective: torch.nn.Module | None = None) -> None:
+    def advance(self) -> None:
         """Make one optimizer step.
-
-        Args:
-            objective: the loss, where it is not this training's own: the one that averages over processes.
 
         Raises:
             DivergenceError: when the loss is not finite, or the error has been above the ceiling for too long; the
@@ -111,7 +109,7 @@ class Training:
         step = self.step + 1
         batch = self.batches.draw(step)
         with self.batches.randomness("dropout", step, self.run.rank):
-            loss, error = (objective or self.objective)(*batch)
+            loss, error = self.shared(*batch)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         norms = torch.stack(torch._foreach_norm([p.grad for p in self.parameters if p.grad is not None]))
@@ -224,12 +222,6 @@ class Training:
     def _all_averages(self) -> dict[str, dict[str, Tensor]]:
         own = {name: average.tensors for name, average in self.averages.items()}
         return {**self.results.averages, **own}
-
-    def _shared_objective(self) -> torch.nn.Module:
-        """Return the objective; with several processes it averages gradients over their shares of the batch."""
-        if self.run.world == 1:
-            return self.objective
-        return DistributedDataParallel(self.objective)
 
     def _averaged_over_processes(self, numbers: Tensor) -> list[float]:
         if self.run.world > 1:
