@@ -10,7 +10,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from faceassay.contracts import DataError
-from faceassay.quality import ImageQuality, face_finder, nearest_distances
+from faceassay.quality import ImageQuality, face_finder, nearest, nearest_in
 from faceassay.stages import quality
 from fakes import ArrayDataset, sources, stage_context, toy_faces
 
@@ -40,7 +40,7 @@ def distances_by_pairs(images, references):
 def test_nearest_distances_are_those_of_all_pairs():
     images, references = pixels(300, 0), pixels(41, 1)
     np.testing.assert_allclose(
-        nearest_distances(images, references), distances_by_pairs(images, references).min(1), rtol=1e-12
+        nearest(images, references).distances, distances_by_pairs(images, references).min(1), rtol=1e-12
     )
 
 
@@ -48,28 +48,52 @@ def test_among_themselves_images_are_not_their_own_neighbours():
     images = pixels(300, 0)  # more than one chunk
     wanted = distances_by_pairs(images, images)
     np.fill_diagonal(wanted, np.inf)
-    np.testing.assert_allclose(nearest_distances(images, images, own=np.arange(len(images))), wanted.min(1), rtol=1e-12)
+    np.testing.assert_allclose(nearest(images, images, own=np.arange(len(images))).distances, wanted.min(1), rtol=1e-12)
 
 
 def test_a_copy_of_a_training_image_is_at_distance_zero():
     references = pixels(50, 1, size=16)
-    assert nearest_distances(references[[7]], references).tolist() == [0.0]
+    assert nearest(references[[7]], references).distances.tolist() == [0.0]
 
 
 def test_a_duplicate_among_themselves_is_at_distance_zero():
     images = pixels(20, 1)
     images[13] = images[4]
-    found = nearest_distances(images, images, own=np.arange(len(images)))
+    found = nearest(images, images, own=np.arange(len(images))).distances
     assert np.flatnonzero(found == 0).tolist() == [4, 13]
 
 
 def test_one_grey_level_everywhere_is_a_distance_of_one():
-    assert nearest_distances(np.full((1, 4, 4, 3), 10, np.uint8), np.full((1, 4, 4, 3), 9, np.uint8)).tolist() == [1.0]
+    assert nearest(np.full((1, 4, 4, 3), 10, np.uint8), np.full((1, 4, 4, 3), 9, np.uint8)).distances.tolist() == [1.0]
 
 
 def test_black_and_white_are_255_apart():
     black, white = np.zeros((1, 4, 4, 3), np.uint8), np.full((1, 4, 4, 3), 255, np.uint8)
-    assert nearest_distances(black, white).tolist() == [255.0]
+    assert nearest(black, white).distances.tolist() == [255.0]
+
+
+def test_the_nearest_reference_is_named():
+    images, references = pixels(300, 0), pixels(41, 1)
+    assert (nearest(images, references).rows == distances_by_pairs(images, references).argmin(1)).all()
+
+
+def test_without_another_image_there_is_no_nearest_one():
+    one = pixels(1, 0)
+    for found in (nearest(one, one[:0]), nearest(one, one, own=np.array([0]))):
+        assert (found.distances.tolist(), found.rows.tolist()) == ([np.inf], [-1])
+
+
+@pytest.mark.parametrize("block", [1, 3, 4, 100])
+def test_a_search_in_blocks_finds_what_a_search_in_all_finds(block, real, synthetic, monkeypatch):
+    monkeypatch.setattr("faceassay.quality.BLOCK", block)
+    rows = np.array([0, 2, 3, 5, 8, 9, 11])
+    images = np.concatenate([synthetic.pixels, real.pixels])
+    own = np.concatenate([np.full(len(synthetic), -1), np.arange(len(real))])
+    wanted = distances_by_pairs(images, real.pixels[rows])
+    wanted[own[:, None] == rows] = np.inf
+    found = nearest_in(images, real, rows, own)
+    np.testing.assert_allclose(found.distances, wanted.min(1))
+    assert (found.rows == rows[wanted.argmin(1)]).all()
 
 
 def test_the_quality_stage_measures_synthetic_images_beside_real_ones(real, synthetic, tmp_path):
@@ -96,7 +120,7 @@ def test_without_a_face_finder_no_faces_are_counted(real, synthetic, tmp_path):
 
 def test_of_a_large_set_evenly_spread_images_are_measured_against_every_training_image(tmp_path, monkeypatch):
     monkeypatch.setattr(quality, "SAMPLE", 5)
-    monkeypatch.setattr(quality, "BLOCK", 16)
+    monkeypatch.setattr("faceassay.quality.BLOCK", 16)
     real = ArrayDataset(pixels(41, 0), np.zeros(41, np.int64), ("a",))
     synthetic = ArrayDataset(np.concatenate([pixels(8, 1), real.pixels[[33]]]), np.zeros(9, np.int64), ("a",))
     context = stage_context(tmp_path)

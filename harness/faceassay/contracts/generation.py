@@ -98,6 +98,19 @@ class Generator(Trainable):
     def work(self, images: int) -> int:
         """Return how many training images ``fit`` will process on a set of ``images``; for estimates only."""
 
+    def multiply_adds(self, image_size: int, identities: int, role: Role = "main") -> int | None:
+        """Return the multiply-adds of one evaluation of the network ``role`` on one image; for estimates only.
+
+        Args:
+            image_size: side of the square images in pixels.
+            identities: number of classes.
+            role: the main network, or the lesser one of autoguidance.
+
+        Returns:
+            The number, or None where it is unknown.
+        """
+        return None
+
     @abstractmethod
     def fit(self, sources: Sources, run: StageContext) -> None:
         """Train on ``sources.real`` and write the result into ``run.folder``."""

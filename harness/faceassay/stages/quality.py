@@ -8,31 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from faceassay.contracts import FaceDataset, ImageBatch, IntArray, Sources, StageContext
-from faceassay.quality import ImageQuality, face_finder, nearest_distances
+from faceassay.quality import ImageQuality, face_finder, nearest_in, quantiles
 
 SAMPLE = 2000
 """Images measured at most, evenly spread over the set; each is compared with every training image."""
-BLOCK = 512
-"""Training images held in memory together."""
 
 
 def run(plugin: ImageQuality, sources: Sources, context: StageContext) -> None:
     """Measure and write ``quality.json`` and the distances of every measured image."""
     own = _sample(sources.real)
     real, synthetic = sources.real.images(own), sources.synthesis.images(_sample(sources.synthesis))
-    to_training = _nearest(synthetic, sources.real)
-    among_real = _nearest(real, sources.real, own)
+    training = np.arange(len(sources.real))
+    to_training = nearest_in(synthetic, sources.real, training).distances
+    among_real = nearest_in(real, sources.real, training, own).distances
     np.save(context.folder / "nearest_training.npy", to_training)
     np.save(context.folder / "nearest_among_real.npy", among_real)
     find = face_finder(plugin.face_score) if plugin.find_faces else None
     document = {
         "images": len(synthetic),
         "real_images": len(real),
-        "nearest_training": _quantiles(to_training),
-        "nearest_among_real": _quantiles(among_real),
+        "nearest_training": quantiles(to_training),
+        "nearest_among_real": quantiles(among_real),
         "faces": _found(find, synthetic),
         "faces_real": _found(find, real),
     }
@@ -47,20 +45,6 @@ def load(plugin: ImageQuality, folder: Path, device: str) -> dict[str, Any]:
 
 def _sample(data: FaceDataset) -> IntArray:
     return np.unique(np.linspace(0, len(data) - 1, min(SAMPLE, len(data))).astype(np.int64))
-
-
-def _nearest(images: ImageBatch, data: FaceDataset, own: IntArray | None = None) -> NDArray[np.float64]:
-    nearest = np.full(len(images), np.inf)
-    for start in range(0, len(data), BLOCK):
-        block = data.images(np.arange(start, min(start + BLOCK, len(data))))
-        distances = nearest_distances(images, block, own=None if own is None else own - start)
-        nearest = np.minimum(nearest, distances)
-    return nearest
-
-
-def _quantiles(distances: Any) -> dict[str, float]:
-    low, middle = np.quantile(distances, [0.05, 0.5])
-    return {"minimum": float(distances.min()), "q05": float(low), "median": float(middle)}
 
 
 def _found(find: Callable[[ImageBatch], Any] | None, images: ImageBatch) -> int | None:

@@ -37,6 +37,7 @@ def small():
         batch_size=4,
         learning_rate=0.02,
         guide_fraction=0.5,
+        sample_steps=0,
     )
 
 

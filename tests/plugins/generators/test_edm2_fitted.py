@@ -132,4 +132,4 @@ def test_condition_vectors_are_the_columns_of_the_normalised_label_matrix(fitted
 
 def test_condition_vectors_are_what_the_network_adds_for_a_class(fitted):
     embedding = fitted.denoiser(plain(0)).network.function.embedding
-    assert np.allclose(embedding.label_part(torch.eye(4)).numpy(), fitted.condition_vectors(), atol=1e-5)
+    assert np.allclose(embedding.label(torch.eye(4)).numpy(), fitted.condition_vectors(), atol=1e-5)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from faceassay import DataError
 from faceassay_plugins.generators.edm2 import images
-from faceassay_plugins.generators.edm2.images import TrainingImages, evenly_chosen, held_out_mask
+from faceassay_plugins.generators.edm2.images import ReadAhead, TrainingImages, evenly_chosen, held_out_mask
 from fakes import ArrayDataset, toy_faces
 
 LABELS = np.repeat(np.arange(5), 10)[np.random.default_rng(0).permutation(50)]
@@ -60,3 +62,40 @@ def test_even_choice_spans_the_rows():
     assert evenly_chosen(np.arange(100), 4).tolist() == [0, 33, 66, 99]
     assert evenly_chosen(np.arange(3), 4).tolist() == [0, 1, 2]
     assert evenly_chosen(np.arange(0), 4).tolist() == []
+
+
+class Reader:
+    """Read rows as themselves and note which were asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, rows):
+        self.asked.append(rows.tolist())
+        if -1 in rows:
+            raise DataError("image -1 cannot be decoded")
+        return rows
+
+
+def test_what_was_read_ahead_is_not_read_again():
+    reader = Reader()
+    ahead = ReadAhead(reader)
+    steps = [np.array([step, step + 1]) for step in range(4)]
+    for now, then in pairwise(steps):
+        assert ahead.take(now, then).tolist() == now.tolist()
+    ahead.take(steps[3], steps[0])
+    assert reader.asked[:4] == [step.tolist() for step in steps]
+
+
+def test_other_rows_than_those_read_ahead_are_read_now():
+    ahead = ReadAhead(Reader())
+    ahead.take(np.array([1]), then=np.array([2]))
+    assert ahead.take(np.array([5]), then=np.array([6])).tolist() == [5]
+    assert ahead.take(np.array([6]), then=np.array([7])).tolist() == [6]
+
+
+def test_an_image_that_cannot_be_read_ahead_is_an_error_when_it_is_asked_for():
+    ahead = ReadAhead(Reader())
+    ahead.take(np.array([1]), then=np.array([-1]))
+    with pytest.raises(DataError, match="cannot be decoded"):
+        ahead.take(np.array([-1]), then=np.array([2]))

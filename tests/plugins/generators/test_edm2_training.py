@@ -10,31 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from faceassay import DivergenceError, FaceassayError
+from edm2_fits import Interruption, contents, fit, training_of
 from faceassay_plugins.generators.edm2 import Edm2
-from faceassay_plugins.generators.edm2.training import Training
 from fakes import Log, sources, stage_context
 
 FILES = ("config.json", "guide.safetensors", "history.json", "main.safetensors")
-
-
-class Interruption(Exception):
-    pass
-
-
-def fit(plugin, data, folder, stop_at=None, **options):
-    run = stage_context(folder, **options)
-
-    def progress(done, total):
-        if done == stop_at:
-            raise Interruption
-
-    plugin.fit(sources(real=data), replace(run, progress=progress))
-    return contents(run.folder)
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def restless(small):
@@ -90,34 +70,25 @@ def test_progress_counts_images(small, faces, tmp_path):
     assert log.progress == [(done, 24) for done in (4, 8, 12, 16, 20, 24)]
 
 
-def test_a_loss_that_is_not_finite_stops_at_its_step(small, faces, tmp_path):
-    hot = small.model_copy(update={"learning_rate": 1e38})
-    with pytest.raises(DivergenceError, match=r"loss of step \d of 6 is (nan|inf).*lower learning_rate"):
-        fit(hot, faces, tmp_path)
+class NoGradient(torch.nn.Module):
+    """An objective whose loss is finite and whose gradients are not."""
 
+    def __init__(self, training):
+        super().__init__()
+        self.training_parameters = training.parameters
 
-def test_divergence_leaves_the_last_checkpoint(small, faces, tmp_path):
-    hot = small.model_copy(update={"learning_rate": 1e38})
-    with pytest.raises(DivergenceError) as error:
-        fit(hot, faces, tmp_path, interval=0)
-    step, tensors, _ = stage_context(tmp_path).checkpoints.load()
-    assert f"step {step + 1} " in str(error.value)
-    assert tensors
+    def forward(self, *batch):
+        everything = sum(parameter.sum() for parameter in self.training_parameters)
+        return (everything * 0).sqrt(), torch.zeros(())
 
 
 def test_gradients_that_are_not_finite_count_as_zero(small, faces, tmp_path):
-    training = Training(small, faces, stage_context(tmp_path))
+    training = training_of(small, faces, tmp_path)
     before = {name: tensor.clone() for name, tensor in training.network.state_dict().items()}
-    training.step = 1
-    everything = sum(parameter.sum() for parameter in training.parameters)
-    training._update((everything * 0).sqrt())
+    training.shared = NoGradient(training)
+    training.advance()
     after = training.network.state_dict()
     assert all(torch.equal(after[name], before[name]) for name in before)
-
-
-def test_several_processes_are_refused(small, faces, tmp_path):
-    with pytest.raises(FaceassayError, match="one process"):
-        small.fit(sources(real=faces), replace(stage_context(tmp_path), world=2))
 
 
 def test_images_that_do_not_fit_the_network_are_refused(faces, tmp_path):
@@ -166,14 +137,20 @@ def test_held_out_images_are_named_and_never_trained_on(small, faces, tmp_path):
 
 def test_training_sees_every_image_that_is_not_held_out(small, faces, tmp_path):
     seen = []
-    training = Training(small, faces, stage_context(tmp_path))
-    read = training.shown.read
-    training.shown.read = lambda rows: seen.extend(rows) or read(rows)
-    with torch.no_grad():
-        for step in range(60):
-            with training._randomness("step", step):
-                training._loss()
+    training = training_of(small, faces, tmp_path)
+    shown = training.batches.shown
+    read = shown.read
+    shown.read = lambda rows: seen.extend(rows) or read(rows)
+    for step in range(60):
+        training.batches.draw(step)
     assert set(seen) == set(range(24))
+
+
+def test_a_set_that_does_not_fit_into_memory_trains_to_the_same_bytes(small, faces, tmp_path, monkeypatch):
+    plugin = restless(small)
+    resident = fit(plugin, faces, tmp_path / "resident")
+    monkeypatch.setattr("faceassay_plugins.generators.edm2.images.RESIDENT_BYTES", 0)
+    assert fit(plugin, faces, tmp_path / "read") == resident
 
 
 def test_the_history_has_a_row_for_each_stretch(small, faces, tmp_path):
@@ -185,19 +162,12 @@ def test_the_history_has_a_row_for_each_stretch(small, faces, tmp_path):
 
 def test_the_history_averages_the_loss_per_value_since_its_last_row(small, faces, tmp_path, monkeypatch):
     monkeypatch.setattr("faceassay_plugins.generators.edm2.training.HISTORY_ROWS", 2)
-    training, losses = Training(small, faces, stage_context(tmp_path)), []
-    plain_loss = training._loss
-
-    def noted_loss():
-        loss = plain_loss()
-        losses.append(loss.item() / (3 * 8 * 8))
-        return loss
-
-    training._loss = noted_loss
+    training, losses = training_of(small, faces, tmp_path), []
+    training.objective.register_forward_hook(lambda _, __, seen: losses.append(seen[0].item() / (3 * 8 * 8)))
     for _ in range(6):
         training.advance()
     expected = [np.mean(losses[:3]), np.mean(losses[3:])]
-    assert [row["loss"] for row in training.history] == pytest.approx(expected, rel=1e-6)
+    assert [row["loss"] for row in training.results.history] == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_history_measures_held_out_images_where_there_are_any(small, faces, trained, tmp_path):

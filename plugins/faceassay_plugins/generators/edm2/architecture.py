@@ -1,8 +1,15 @@
-"""Own the shape of the EDM2 U-Net: levels, widths, where attention sits. Builds no network and imports no torch."""
+"""Own the shape and the size of the EDM2 U-Net: levels, blocks, weights, multiply-adds. Imports no torch."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
+
+Resampling = Literal["keep", "down", "up"]
+IMAGE_CHANNELS = 3
+KERNEL_AREA = 9
+"""Weights per pair of channels of the 3x3 convolutions."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,46 @@ class Level:
 
 
 @dataclass(frozen=True)
+class BlockShape:
+    """Describe one residual block.
+
+    Attributes:
+        resolution: side in pixels of the feature maps that it makes.
+        channels_in: width of what it takes, that of a joined skip included.
+        branch_channels: width of what its residual branch takes.
+        channels: width of what it makes.
+        attention: whether it attends.
+        resampling: what it does to the resolution first.
+        joins: whether it takes the output of a block of the encoder beside that of the block before it.
+    """
+
+    resolution: int
+    channels_in: int
+    branch_channels: int
+    channels: int
+    attention: bool = False
+    resampling: Resampling = "keep"
+    joins: bool = False
+
+    @property
+    def pixel_weights(self) -> int:
+        """Weights that act on every pixel: skip path, two convolutions, queries, keys, values and their output."""
+        skip = self.channels_in * self.channels if self.channels_in != self.channels else 0
+        attention = 4 * self.channels**2 if self.attention else 0
+        return skip + KERNEL_AREA * (self.branch_channels + self.channels) * self.channels + attention
+
+    def parameters(self, embedding_channels: int) -> int:
+        """Return the number of learned numbers: weights, modulation by the embedding, its gain."""
+        return self.pixel_weights + embedding_channels * self.channels + 1
+
+    def multiply_adds(self, embedding_channels: int) -> int:
+        """Return the multiply-adds of one image, the two products of attention included."""
+        pixels = self.resolution**2
+        attention = 2 * pixels**2 * self.channels if self.attention else 0
+        return pixels * self.pixel_weights + embedding_channels * self.channels + attention
+
+
+@dataclass(frozen=True)
 class Architecture:
     """Fix everything that the tensors of a network depend on.
 
@@ -34,6 +81,7 @@ class Architecture:
         head_channels: channels of an attention head; a narrower level has one head.
         dropout: probability of dropping an activation in training.
         sigma_data: standard deviation of the data, in units of the data range [-1, 1].
+        learns_conditions: whether the condition vectors of the classes are learned, not given and frozen.
 
     Raises:
         ValueError: when the image size, an attention resolution or a head does not fit the levels.
@@ -48,6 +96,7 @@ class Architecture:
     head_channels: int
     dropout: float
     sigma_data: float
+    learns_conditions: bool = True
 
     def __post_init__(self) -> None:
         self._require_divisible()
@@ -77,6 +126,64 @@ class Architecture:
     def embedding_channels(self) -> int:
         """Width d_C of the embedding of noise level and class: that of the widest level (4 x channels in EDM2)."""
         return self.channels * max(self.multipliers)
+
+    @property
+    def encoder(self) -> tuple[BlockShape, ...]:
+        """The blocks of the encoder in their order; the stem before them is a convolution."""
+        return tuple(self._encoder())
+
+    @property
+    def decoder(self) -> tuple[BlockShape, ...]:
+        """The blocks of the decoder in their order; the first of them always attends."""
+        return tuple(self._decoder())
+
+    @property
+    def parameters(self) -> int:
+        """Number of learned numbers of one network, gains included, the learned uncertainty of the loss excluded."""
+        blocks = sum(block.parameters(self.embedding_channels) for block in (*self.encoder, *self.decoder))
+        frozen = 0 if self.learns_conditions else self.classes * self.embedding_channels
+        return blocks + self._image_weights + self._embedding_weights - frozen + 1
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of one forward pass of one image.
+
+        Counted are convolutions, linear maps (that of the class weights on a dense vector of all classes) and the two
+        products of attention; not what acts on each number alone (activations, gains, normalisation, Fourier features).
+        """
+        blocks = sum(block.multiply_adds(self.embedding_channels) for block in (*self.encoder, *self.decoder))
+        return blocks + self.image_size**2 * self._image_weights + self._embedding_weights
+
+    @property
+    def _image_weights(self) -> int:
+        """Weights of the convolutions from the image, with its channel of ones, and to it."""
+        return KERNEL_AREA * (2 * IMAGE_CHANNELS + 1) * self.levels[0].channels
+
+    @property
+    def _embedding_weights(self) -> int:
+        return (self.noise_channels + self.classes) * self.embedding_channels
+
+    def _encoder(self) -> Iterator[BlockShape]:
+        width = self.levels[0].channels
+        for depth, level in enumerate(self.levels):
+            if depth:
+                yield BlockShape(level.resolution, width, width, width, resampling="down")
+            for _ in range(self.blocks):
+                yield BlockShape(level.resolution, width, level.channels, level.channels, level.attention)
+                width = level.channels
+
+    def _decoder(self) -> Iterator[BlockShape]:
+        skips = [self.levels[0].channels, *(block.channels for block in self.encoder)]
+        width, lowest = skips[-1], self.resolutions[-1]
+        yield BlockShape(lowest, width, width, width, attention=True)
+        yield BlockShape(lowest, width, width, width)
+        for height, level in enumerate(reversed(self.levels)):
+            if height:
+                yield BlockShape(level.resolution, width, width, width, resampling="up")
+            for _ in range(self.blocks + 1):
+                joined = width + skips.pop()
+                yield BlockShape(level.resolution, joined, joined, level.channels, level.attention, joins=True)
+                width = level.channels
 
     def heads(self, channels: int) -> int:
         """Return the number of attention heads over ``channels``, at least one.

@@ -45,5 +45,4 @@ class PowerAverage:
     def update(self, tensors: Mapping[str, Tensor], images: int, batch: int) -> None:
         """Move towards ``tensors``, the state after ``images`` images, the last ``batch`` of them new."""
         keep = (1 - batch / images) ** (self.exponent + 1)
-        for name, average in self.tensors.items():
-            average.lerp_(tensors[name], 1 - keep)
+        torch._foreach_lerp_(list(self.tensors.values()), [tensors[name] for name in self.tensors], 1 - keep)

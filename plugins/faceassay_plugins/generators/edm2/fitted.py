@@ -16,8 +16,8 @@ from torch import Tensor
 from faceassay import Condition, FloatArray, LabelMix
 from faceassay.contracts import Role
 from faceassay.sampling import CountedNetwork, NetworkDenoiser
-from faceassay_plugins.generators.edm2.layers import normalize
-from faceassay_plugins.generators.edm2.network import precision_on, sampling_network
+from faceassay_plugins.generators.edm2.architecture import Architecture
+from faceassay_plugins.generators.edm2.network import condition_vectors, precision_on, sampling_network
 from faceassay_plugins.generators.edm2.plugin import Edm2
 
 
@@ -53,7 +53,7 @@ class FittedEdm2:
         return sum(network.evaluations for network in self._networks.values())
 
     def denoiser(self, condition: Condition, *, role: Role = "main") -> NetworkDenoiser:
-        """Return the denoiser under a mix of classes; ``guide`` is the early snapshot of the same training.
+        """Return the denoiser under a mix of classes; ``guide`` is the early state or the lesser network.
 
         Raises:
             ValueError: when the condition is no mix of classes or a class index is outside 0 to L-1.
@@ -63,10 +63,10 @@ class FittedEdm2:
         return NetworkDenoiser(self._network(role), self._class_weights(condition))
 
     def condition_vectors(self) -> FloatArray:
-        """Return the columns of the main network's normalised label matrix, float32 [L, d_C]."""
+        """Return what each class alone adds to the main network's embedding, float32 [L, d_C]: learned or frozen."""
         with safe_open(self.folder / "main.safetensors", "pt") as file:
             matrix: Tensor = file.get_tensor("embedding.label.weight")
-        vectors: FloatArray = normalize(matrix).T.contiguous().numpy()
+        vectors: FloatArray = condition_vectors(self._architecture("main"), matrix).numpy()
         return vectors
 
     @cached_property
@@ -74,13 +74,19 @@ class FittedEdm2:
         config: dict[str, Any] = json.loads((self.folder / "config.json").read_text())
         return config
 
+    @cached_property
+    def _plugin(self) -> Edm2:
+        return Edm2.model_validate(self._config["parameters"])
+
+    def _architecture(self, role: Role) -> Architecture:
+        return self._plugin.architecture(self.image_size, len(self.identities), role)
+
     def _network(self, role: Role) -> CountedNetwork:
         if role not in self._networks:
-            plugin = Edm2.model_validate(self._config["parameters"])
-            architecture = plugin.architecture(self.image_size, len(self.identities))
             tensors = load_file(self.folder / f"{role}.safetensors")
             device = torch.device(self.device)
-            network = sampling_network(architecture, tensors, precision_on(device, plugin.precision), device)
+            precision = precision_on(device, self._plugin.precision)
+            network = sampling_network(self._architecture(role), tensors, precision, device)
             self._networks[role] = CountedNetwork(network)
         return self._networks[role]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,8 @@ class TrainingImages:
     Attributes:
         rows: the images to train on, indices into the dataset, int64 [N].
         held_out: the other images, int64 [M].
-        read: returns the images at given indices, uint8 [B, H, W, 3].
+        read: returns the images at given indices, uint8 [B, H, W, 3]; may be called from several threads.
+        resident: whether all of them stay in memory.
 
     Raises:
         DataError: when the dataset holds no images.
@@ -31,7 +34,25 @@ class TrainingImages:
         mask = held_out_mask(data.labels, held_out, seed)
         self.rows: IntArray = np.flatnonzero(~mask)
         self.held_out: IntArray = np.flatnonzero(mask)
-        self.read = _reader(data)
+        self.resident = len(data) * 3 * data.image_size**2 <= RESIDENT_BYTES
+        self.read = _from_memory(data) if self.resident else _one_at_a_time(data)
+
+
+class ReadAhead:
+    """Read the images of the next step while this one computes."""
+
+    def __init__(self, read: Callable[[IntArray], ImageBatch]) -> None:
+        self.read = read
+        self._thread = ThreadPoolExecutor(1)
+        self._waiting: tuple[IntArray, Future[ImageBatch]] | None = None
+
+    def take(self, rows: IntArray, then: IntArray) -> ImageBatch:
+        """Return the images ``rows``, and start to read the images ``then``."""
+        waiting = self._waiting
+        known = waiting is not None and np.array_equal(waiting[0], rows)
+        images = waiting[1].result() if waiting is not None and known else self.read(rows)
+        self._waiting = then, self._thread.submit(self.read, then)
+        return images
 
 
 def held_out_mask(labels: IntArray, fraction: float, seed: int) -> NDArray[np.bool_]:
@@ -62,8 +83,17 @@ def evenly_chosen(rows: IntArray, most: int) -> IntArray:
     return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64)]
 
 
-def _reader(data: FaceDataset) -> Callable[[IntArray], ImageBatch]:
-    if len(data) * 3 * data.image_size**2 > RESIDENT_BYTES:
-        return data.images
+def _from_memory(data: FaceDataset) -> Callable[[IntArray], ImageBatch]:
     pixels = data.images(np.arange(len(data)))
     return lambda rows: pixels[rows]
+
+
+def _one_at_a_time(data: FaceDataset) -> Callable[[IntArray], ImageBatch]:
+    """Return a reader for several threads; a dataset need not know of threads."""
+    lock = Lock()
+
+    def read(rows: IntArray) -> ImageBatch:
+        with lock:
+            return data.images(rows)
+
+    return read

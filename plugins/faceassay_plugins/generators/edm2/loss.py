@@ -63,3 +63,26 @@ def uncertain_loss(errors: Tensor, uncertainty: Tensor) -> Tensor:
     """
     u = uncertainty.view(-1, 1, 1, 1)
     return torch.sum(errors / u.exp() + u) / len(errors)
+
+
+class Objective(nn.Module):
+    """Be what training minimises: the loss of a denoiser together with its learned uncertainty."""
+
+    def __init__(self, denoiser: Denoiser) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self.uncertainty = Uncertainty()
+
+    def forward(self, x: Tensor, noise: Tensor, sigma: Tensor, class_weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss and, without gradient, the mean weighted error, both scalars; arguments of a ``Batch``."""
+        errors = weighted_errors(self.denoiser, x, noise, sigma, class_weights)
+        return uncertain_loss(errors, self.uncertainty(sigma)), errors.detach().mean()
+
+
+def error_without_network(sigma_data: float) -> float:
+    """Return the largest weighted error per value that a network that outputs zero can have on average over noise.
+
+    For a clean value x it is (sigma_data^4 + sigma^2 x^2) / (sigma_data^2 (sigma^2 + sigma_data^2)), between 1 at low
+    noise and x^2 / sigma_data^2 at high noise; and x^2 is at most 1.
+    """
+    return max(1.0, sigma_data**-2)

@@ -7,14 +7,13 @@ Source: Karras et al. 2024 (EDM2), configuration G without the post-hoc parts; p
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faceassay_plugins.generators.edm2.architecture import Architecture
+from faceassay_plugins.generators.edm2.architecture import IMAGE_CHANNELS, Architecture, BlockShape, Resampling
 from faceassay_plugins.generators.edm2.layers import (
     MPConv,
     MPFourier,
@@ -26,12 +25,10 @@ from faceassay_plugins.generators.edm2.layers import (
     normalize,
 )
 
-Resampling = Literal["keep", "down", "up"]
 RESIDUAL_SHARE = 0.3
 LABEL_SHARE = 0.5
 SKIP_SHARE = 0.5
 CLIP = 256.0
-IMAGE_CHANNELS = 3
 
 
 def resample(x: Tensor, mode: Resampling) -> Tensor:
@@ -85,21 +82,14 @@ class SelfAttention(nn.Module):
 class Block(nn.Module):
     """Hold what blocks of encoder and decoder share: a skip path, a residual branch, and sometimes attention."""
 
-    def __init__(
-        self,
-        widths: tuple[int, int, int],
-        architecture: Architecture,
-        *,
-        attention: bool = False,
-        resampling: Resampling = "keep",
-    ) -> None:
+    def __init__(self, shape: BlockShape, architecture: Architecture) -> None:
         super().__init__()
-        channels_in, branch_channels, channels_out = widths
-        self.resampling: Resampling = resampling
-        self.skip = nn.Identity() if channels_in == channels_out else MPConv(channels_in, channels_out, 1)
-        self.residual = Residual(branch_channels, channels_out, architecture)
-        heads = architecture.heads(channels_out)
-        self.attention = SelfAttention(channels_out, heads) if attention else nn.Identity()
+        channels = shape.channels
+        self.resampling: Resampling = shape.resampling
+        self.joins = shape.joins
+        self.skip = nn.Identity() if shape.channels_in == channels else MPConv(shape.channels_in, channels, 1)
+        self.residual = Residual(shape.branch_channels, channels, architecture)
+        self.attention = SelfAttention(channels, architecture.heads(channels)) if shape.attention else nn.Identity()
 
     def merge(self, x: Tensor, y: Tensor) -> Tensor:
         """Join the skip path ``x`` and the residual branch ``y``, attend, and clip."""
@@ -110,9 +100,6 @@ class Block(nn.Module):
 class EncoderBlock(Block):
     """Normalise every pixel before the residual branch."""
 
-    def __init__(self, channels_in: int, channels_out: int, architecture: Architecture, **options: Any) -> None:
-        super().__init__((channels_in, channels_out, channels_out), architecture, **options)
-
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """Map [B, C_in, H, W] and [B, d_C] to [B, C_out, H', W']."""
         x = normalize(self.skip(resample(x, self.resampling)), dims=(1,))
@@ -122,17 +109,41 @@ class EncoderBlock(Block):
 class DecoderBlock(Block):
     """Run the residual branch on all input channels: those from below, and those of the encoder where it takes any."""
 
-    def __init__(
-        self, channels_in: int, channels_out: int, architecture: Architecture, *, joined: int = 0, **options: Any
-    ) -> None:
-        width = channels_in + joined
-        super().__init__((width, width, channels_out), architecture, **options)
-        self.joins = joined > 0
-
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """Map [B, C_in, H, W] and [B, d_C] to [B, C_out, H', W']."""
         x = resample(x, self.resampling)
         return self.merge(self.skip(x), self.residual(x, embedding))
+
+
+class LearnedConditions(MPLinear):
+    """Map class weights [B, L] to the weighted sum [B, d_C] of the learned condition vectors."""
+
+    def forward(self, class_weights: Tensor) -> Tensor:
+        """Return the sum; one class alone has unit magnitude on average over the classes."""
+        return super().forward(class_weights * math.sqrt(class_weights.shape[1]))
+
+
+class FrozenConditions(nn.Module):
+    """Map class weights [B, L] to the weighted sum [B, d_C] of given condition vectors.
+
+    Attributes:
+        weight: the vectors as columns, [d_C, L]; part of the state, never trained.
+    """
+
+    weight: Tensor
+
+    def __init__(self, classes: int, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.zeros(channels, classes))
+
+    def forward(self, class_weights: Tensor) -> Tensor:
+        """Return the sum."""
+        return functional.linear(class_weights, self.weight)
+
+
+def condition_vectors(architecture: Architecture, matrix: Tensor) -> Tensor:
+    """Return what the classes add to the embedding, [L, d_C], given the stored weight of the class conditions."""
+    return (normalize(matrix) if architecture.learns_conditions else matrix).T.contiguous()
 
 
 class Embedding(nn.Module):
@@ -144,18 +155,14 @@ class Embedding(nn.Module):
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
+        conditions = LearnedConditions if architecture.learns_conditions else FrozenConditions
         self.features = MPFourier(architecture.noise_channels)
         self.noise = MPLinear(architecture.noise_channels, architecture.embedding_channels)
-        self.label = MPLinear(architecture.classes, architecture.embedding_channels)
-
-    def label_part(self, class_weights: Tensor) -> Tensor:
-        """Return the embedding [B, d_C] of class weights [B, L]; column k of the label matrix for class k alone."""
-        embedded: Tensor = self.label(class_weights * math.sqrt(class_weights.shape[1]))
-        return embedded
+        self.label = conditions(architecture.classes, architecture.embedding_channels)
 
     def forward(self, noise: Tensor, class_weights: Tensor) -> Tensor:
         """Return the embedding [B, d_C] of c_noise [B] and class weights [B, L]."""
-        return mp_silu(mp_sum(self.noise(self.features(noise)), self.label_part(class_weights), LABEL_SHARE))
+        return mp_silu(mp_sum(self.noise(self.features(noise)), self.label(class_weights), LABEL_SHARE))
 
 
 class UNet(nn.Module):
@@ -165,8 +172,8 @@ class UNet(nn.Module):
         super().__init__()
         width = architecture.levels[0].channels
         self.stem = MPConv(IMAGE_CHANNELS + 1, width, 3)
-        self.encoder = nn.ModuleList(_encoder_blocks(architecture))
-        self.decoder = nn.ModuleList(_decoder_blocks(architecture))
+        self.encoder = nn.ModuleList(EncoderBlock(shape, architecture) for shape in architecture.encoder)
+        self.decoder = nn.ModuleList(DecoderBlock(shape, architecture) for shape in architecture.decoder)
         self.output = MPConv(width, IMAGE_CHANNELS, 3)
         self.output_gain = nn.Parameter(torch.zeros(()))
 
@@ -181,36 +188,6 @@ class UNet(nn.Module):
             x = block(mp_cat(x, skips.pop(), SKIP_SHARE) if block.joins else x, embedding)
         output: Tensor = self.output(x) * self.output_gain
         return output
-
-
-def _encoder_blocks(architecture: Architecture) -> Iterator[EncoderBlock]:
-    width = architecture.levels[0].channels
-    for depth, level in enumerate(architecture.levels):
-        if depth:
-            yield EncoderBlock(width, width, architecture, resampling="down")
-        for _ in range(architecture.blocks):
-            yield EncoderBlock(width, level.channels, architecture, attention=level.attention)
-            width = level.channels
-
-
-def _decoder_blocks(architecture: Architecture) -> Iterator[DecoderBlock]:
-    skips = _skip_widths(architecture)
-    width = skips[-1]
-    yield DecoderBlock(width, width, architecture, attention=True)
-    yield DecoderBlock(width, width, architecture)
-    for height, level in enumerate(reversed(architecture.levels)):
-        if height:
-            yield DecoderBlock(width, width, architecture, resampling="up")
-        for _ in range(architecture.blocks + 1):
-            yield DecoderBlock(width, level.channels, architecture, joined=skips.pop(), attention=level.attention)
-            width = level.channels
-
-
-def _skip_widths(architecture: Architecture) -> list[int]:
-    widths = [architecture.levels[0].channels]
-    for depth, level in enumerate(architecture.levels):
-        widths += widths[-1:] * (depth > 0) + [level.channels] * architecture.blocks
-    return widths
 
 
 class Denoiser(nn.Module):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
-from faceassay import FittedGenerator, Generator, Sources, StageContext, parameter
+from faceassay import FittedGenerator, Generator, Role, Sources, StageContext, parameter
 from faceassay_plugins.generators.edm2.architecture import Architecture
+from faceassay_plugins.generators.edm2.presets import PRESETS
 
 LONGEST_RAMPUP = 10_000_000
 """Images over which the learning rate of the published runs rises (EDM2)."""
+AverageLength = Annotated[float, Field(ge=0.001, le=0.28)]
 
 
 class Edm2(Generator):
@@ -25,6 +28,8 @@ class Edm2(Generator):
         "Karras et al. 2024, Analyzing and Improving the Training Dynamics of Diffusion Models (EDM2); "
         "guide: Karras et al. 2024, Guiding a Diffusion Model with a Bad Version of Itself"
     )
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
 
     channels: int = parameter(
         64, ge=8, le=1024, description="width of the highest resolution; EDM2 XS has 128, S 192, M 256"
@@ -83,11 +88,34 @@ class Edm2(Generator):
         le=1,
         description="share of the training after which the guide is taken (autoguidance at 64 px: 1/8)",
     )
+    guide_channels: int | None = parameter(
+        None,
+        ge=8,
+        le=1024,
+        description="width of a guide with a network of its own, trained with the same settings for guide_fraction of "
+        "the images (EDM2 S: XS, 128); by default the guide is an early state of the main network",
+    )
+    further_lengths: tuple[AverageLength, ...] = parameter(
+        (), description="relative lengths of more averages of the main network, written as average-LENGTH.safetensors"
+    )
     held_out: float = parameter(
         0.0,
         ge=0,
         lt=1,
         description="share of each identity's images that only measures the held-out error: at least one if above 0",
+    )
+    condition: Literal["learned", "class_centres"] = parameter(
+        "learned",
+        description="class_centres freezes the condition vectors to the class centres E of the recognizer trained on "
+        "the real images (ScoreMix, section 4.3): unit rows under a seeded random map to the width d_C of the "
+        "embedding (4 x channels), orthonormal where d_C >= d_E so that cosines stay exactly, Gaussian otherwise",
+    )
+    sample_steps: int = parameter(
+        16,
+        ge=0,
+        unit="steps",
+        description="steps of the sampler for the samples shown and measured after training, one for each of at most "
+        "64 classes; 0 makes none",
     )
     flip: bool = parameter(False, description="mirror half of the training images (EDM2: off)")
     precision: Literal["auto", "float32", "bfloat16"] = parameter(
@@ -95,6 +123,25 @@ class Edm2(Generator):
         description="floating-point type inside the network: auto is bfloat16 on a GPU, float32 on a CPU; "
         "bfloat16 is twice as fast on CPUs that have it (avx512_bf16, amx)",
     )
+
+    @field_validator("further_lengths")
+    @classmethod
+    def _have_names_of_their_own(cls, lengths: tuple[float, ...]) -> tuple[float, ...]:
+        if len({_average_name(length) for length in lengths}) < len(lengths):
+            raise ValueError("two lengths are the same in three decimals, so that their files would be one")
+        return lengths
+
+    @field_validator("sample_steps")
+    @classmethod
+    def _is_no_single_step(cls, steps: int) -> int:
+        if steps == 1:
+            raise ValueError("the sampler needs at least 2 steps; 0 makes no samples")
+        return steps
+
+    @property
+    def further_averages(self) -> dict[str, float]:
+        """Relative lengths of the averages that are kept beside main and guide, by the name of the file."""
+        return {_average_name(length): length for length in self.further_lengths}
 
     @property
     def updates(self) -> int:
@@ -106,8 +153,8 @@ class Edm2(Generator):
         """Number of optimizer steps after which the guide is taken."""
         return math.ceil(self.updates * self.guide_fraction)
 
-    def architecture(self, image_size: int, classes: int) -> Architecture:
-        """Return the shape of the networks for images of ``image_size`` px and ``classes`` identities.
+    def architecture(self, image_size: int, classes: int, role: Role = "main") -> Architecture:
+        """Return the shape of the network ``role`` for images of ``image_size`` px and ``classes`` identities.
 
         Raises:
             ValueError: when the parameters do not fit the image size; the message names the levels.
@@ -115,14 +162,23 @@ class Edm2(Generator):
         return Architecture(
             image_size=image_size,
             classes=classes,
-            channels=self.channels,
+            channels=(self.guide_channels if role == "guide" else None) or self.channels,
             multipliers=self.channel_multipliers,
             blocks=self.blocks,
             attention_resolutions=self.attention_resolutions,
             head_channels=self.head_channels,
             dropout=self.dropout,
             sigma_data=self.sigma_data,
+            learns_conditions=self.condition == "learned",
         )
+
+    def multiply_adds(self, image_size: int, identities: int, role: Role = "main") -> int:
+        """Return the multiply-adds of one evaluation of the network ``role`` on one image.
+
+        Raises:
+            ValueError: when the parameters do not fit the image size.
+        """
+        return self.architecture(image_size, identities, role).multiply_adds
 
     def learning_rate_at(self, images: int) -> float:
         """Return the learning rate of the step that completes ``images`` images (EDM2).
@@ -134,30 +190,44 @@ class Edm2(Generator):
         return self.learning_rate / math.sqrt(max(images / decay, 1)) * min(images / rampup, 1)
 
     def check(self, image_size: int, identities: int) -> None:
-        """Check that the network can be built for such images.
+        """Check that main network and guide can be built for such images.
 
         Raises:
             ValueError: when the parameters do not fit the image size; the message names the levels.
         """
-        self.architecture(image_size, identities)
+        for role in ("main", "guide"):
+            self.architecture(image_size, identities, role)
+
+    def needs(self) -> frozenset[str]:
+        """Name the recognizer where its class centres are the conditions."""
+        return frozenset({"recognizer"} if self.condition == "class_centres" else ())
 
     def work(self, images: int) -> int:
         """Return the images of all batches, whatever the size of the set."""
-        return self.updates * self.batch_size
+        own_guide = self.guide_updates if self.guide_channels is not None else 0
+        return (self.updates + own_guide) * self.batch_size
 
     def fit(self, sources: Sources, run: StageContext) -> None:
         """Train on the real images; write main.safetensors, guide.safetensors, config.json and history.json.
 
+        Where ``sample_steps`` is above 0, samples.png, memorisation.json and nearest_of_*.npy show what was learned.
+        With several processes torch.distributed must be initialised; the first one writes.
+
         Raises:
             ValueError: when the parameters do not fit the images.
-            DivergenceError: when the loss is not finite.
+            FaceassayError: when the processes cannot share the batches.
+            DivergenceError: when the loss is not finite or grows.
         """
-        from faceassay_plugins.generators.edm2.training import train
+        from faceassay_plugins.generators.edm2.stage import train
 
-        train(self, sources.real, run)
+        train(self, sources, run)
 
     def load(self, folder: Path, device: str) -> FittedGenerator:
         """Load what ``fit`` wrote; networks are read when first used."""
         from faceassay_plugins.generators.edm2.fitted import FittedEdm2
 
         return FittedEdm2(folder, device)
+
+
+def _average_name(length: float) -> str:
+    return f"average-{length:.3f}"

@@ -1,0 +1,38 @@
+"""Trainings of edm2 as its tests need them: whole, interrupted, or before the first step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from faceassay_plugins.generators.edm2.batches import Batches
+from faceassay_plugins.generators.edm2.courses import courses
+from faceassay_plugins.generators.edm2.images import TrainingImages
+from faceassay_plugins.generators.edm2.training import Results, Training
+from fakes import sources, stage_context
+
+
+class Interruption(Exception):
+    pass
+
+
+def fit(plugin, data, folder, stop_at=None, recognizer=None, **options):
+    run = stage_context(folder, **options)
+
+    def progress(done, total):
+        if done == stop_at:
+            raise Interruption
+
+    plugin.fit(sources(real=data, recognizer=recognizer), replace(run, progress=progress))
+    return contents(run.folder)
+
+
+def training_of(plugin, data, folder):
+    """Return the training of the main network before its first step."""
+    run = stage_context(folder)
+    (course,) = courses(plugin, data.image_size, len(data.identities))
+    batches = Batches(plugin, data, TrainingImages(data, plugin.held_out, 1), run, run.seed)
+    return Training(plugin, course, batches, run, Results())
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
