@@ -14,6 +14,7 @@ import numpy as np
 from faceassay.contracts import DataError, IntArray
 from faceassay.fingerprints import path_fingerprint
 from faceassay_protocols.packs import BoolArray, PairPack
+from faceassay_protocols.readers.appearance import HEAD, impostor
 from faceassay_protocols.readers.decoding import (
     EncodedImages,
     OtherSizes,
@@ -24,6 +25,7 @@ from faceassay_protocols.readers.decoding import (
 from faceassay_protocols.readers.known import FOLDS, KnownPairs
 from faceassay_protocols.readers.pickle_values import encoded_image, same_labels, stored_bytes
 from faceassay_protocols.readers.pickled import Content, Stored, symbols
+from faceassay_protocols.readers.tree import BIN_SUFFIXES
 
 LARGEST_PACK = 4 * 2**30
 """Bytes: a compressed pack that grows beyond is not read; the known ones stay below 0.1 GB."""
@@ -46,10 +48,12 @@ def read_bin(path: Path, known: KnownPairs, *, image_size: int, other_sizes: Oth
         DataError: when the file is missing, damaged, no verification pack, names code, or has no ten folds of pairs,
             and when an image is none or has a size that is refused.
     """
-    if not path.is_file() or not path.name.endswith((".bin", ".bin.xz")):
+    if not path.is_file() or not path.name.endswith(BIN_SUFFIXES):
         raise DataError(f"{path}: no such file, or not named .bin or .bin.xz as the packs of insightface are")
     sha256, place = path_fingerprint(path), str(path)
     content = _content(path)
+    if what := impostor(content[:HEAD], expected=b"\x80"):
+        raise DataError(f"{place}: no verification pack; it looks like {what}")
     images, is_same = _images_and_labels(content, place)
     names = [str(row) for row in range(len(images))]
     pairs = np.arange(len(is_same))

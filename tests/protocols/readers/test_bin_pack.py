@@ -144,7 +144,12 @@ def test_a_file_of_another_name_is_refused(folder):
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 100, b"not a pickle", b"{}", b"PK\3\4"])
 def test_what_is_no_pickle_is_refused(folder, content):
-    refused(stored(folder, content), "no verification pack, or a damaged one")
+    refused(stored(folder, content), "no verification pack")
+
+
+def test_a_pointer_in_place_of_a_pack_is_told(folder):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 65000000\n"
+    refused(stored(folder, pointer), "it looks like a pointer of Git LFS: fetch the file itself with git lfs pull")
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,22 @@ def test_a_file_too_large_for_a_pack_is_not_read(tmp_path):
         tree.read("sparse")
 
 
+def test_a_file_may_be_asked_to_be_smaller(tree):
+    assert tree.read("images/a.jpg", 99) == FILES["images/a.jpg"]
+    with pytest.raises(DataError, match=r"images/a\.jpg: too large: .* more than 98 bytes; fetch it again"):
+        tree.read("images/a.jpg", 98)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [(b"\x80\x04.", "a pickle: packs of insightface end in .bin"), (b"<html>", "a web page: the download failed")],
+)
+def test_what_looks_like_something_else_is_told(tmp_path, content, what):
+    (tmp_path / "lfw.pkl").write_bytes(content)
+    with pytest.raises(DataError, match=rf"lfw\.pkl: neither a folder nor a zip; it looks like {what}"):
+        open_tree(tmp_path / "lfw.pkl")
+
+
 @pytest.mark.parametrize("content", [b"", b"PK", b"no zip at all", zip_bytes(FILES)[:-30]])
 def test_what_is_no_zip_is_refused(tmp_path, content):
     (tmp_path / "p.zip").write_bytes(content)
