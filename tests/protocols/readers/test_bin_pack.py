@@ -226,6 +226,13 @@ def test_one_image_may_be_in_many_pairs(folder):
     assert (pixels == pixels[0]).all()
 
 
+def test_pairs_of_one_image_are_counted_whether_it_is_written_once_or_twice(folder):
+    images = [bytes(bytearray(image)) for image in encoded()]
+    images[5], images[9], images[14] = images[4], bytes(bytearray(images[8])), images[12]
+    (warning,) = opened(write_bin(folder / "pack.bin", images, LABELS)).warnings
+    assert warning.endswith("pack.bin: 2 of 20 pairs pair an image with itself (the first: 4)")
+
+
 def test_one_large_image_in_many_pairs_is_looked_at_once(folder, monkeypatch):
     looked = []
     monkeypatch.setattr(bin_pack, "stored_size", lambda content, place: looked.append(place) or (SIZE, SIZE))
