@@ -138,7 +138,7 @@ def read_ijb(
 
     Raises:
         DataError: when files are missing or malformed or contradict one another, landmarks cannot be aligned, or one of
-            1000 images has another size and those are refused.
+            1000 images is damaged or has another size and those are refused.
     """
     code = name.replace("-", "")
     tree, pack = _at(path, templates_file(code))

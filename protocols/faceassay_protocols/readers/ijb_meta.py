@@ -142,7 +142,8 @@ def _odd_pairs(pairs: Columns) -> Columns:
 def _oddities(odd: Columns, pairs: int, place: str) -> Iterator[str]:
     repeated, first, second, alone, template = (int(odd[title][0]) for title in ODD_PAIRS.columns)
     if repeated:
-        yield f"{place}: {repeated} of {pairs} pairs pair templates that another one pairs too, such as {first} and {second}"
+        two = f"such as {first} and {second}"
+        yield f"{place}: {repeated} of {pairs} pairs pair templates that another one pairs too, {two}"
     if alone:
         yield f"{place}: {alone} of {pairs} pairs pair a template with itself, such as {template}"
 

@@ -209,7 +209,7 @@ def moved(ijb, change, rows):
 
 
 @pytest.mark.parametrize(
-    "change", [lambda points: points * 1000, lambda points: points + [0, 900], lambda points: points / 200]
+    "change", [lambda points: points * 1000, lambda points: points + np.array([0, 900]), lambda points: points / 200]
 )
 def test_landmarks_that_are_no_pixels_of_the_crop_are_counted(ijb, change):
     moved(ijb, change, rows=(3, 40, 41))

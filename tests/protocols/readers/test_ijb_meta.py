@@ -95,9 +95,8 @@ def test_odd_pairs_are_those_that_a_loop_finds(listed):
         alone += [pair[0]] if len({*pair}) == 1 else []
         seen.add(frozenset(pair))
     first, second = np.array(listed, dtype=np.int32).reshape(-1, 2).T
-    counted = {
-        title: int(column[0]) for title, column in ijb_meta._odd_pairs({"first": first, "second": second}).items()
-    }
+    odd = ijb_meta._odd_pairs({"first": first, "second": second})
+    counted = {title: int(column[0]) for title, column in odd.items()}
     assert (counted["repeated"], counted["alone"]) == (len(repeated), len(alone))
     assert not repeated or {counted["first"], counted["second"]} in [{*pair} for pair in repeated]
     assert not alone or counted["with"] in alone

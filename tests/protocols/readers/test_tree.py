@@ -71,7 +71,7 @@ def test_only_files_are_contained(tree):
 
 
 def test_a_missing_file_is_named(tree):
-    with pytest.raises(DataError, match=r"images/z\.jpg: .*[Nn]o such file"):
+    with pytest.raises(DataError, match=r"images/z\.jpg: .*[Nn]o such file.*fetch the benchmark again"):
         tree.read("images/z.jpg")
 
 
