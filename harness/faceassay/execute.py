@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from faceassay.checkpoints import DEFAULT_INTERVAL, FolderCheckpoints
 from faceassay.contracts import FaceassayError, Outcome, Resources, StageContext
 from faceassay.environment import describe_environment, peak_memory_bytes
 from faceassay.graph import THREADED_KINDS, Stage
+from faceassay.hookspecs import ENTRY_POINT_GROUP
 from faceassay.inputs import input_contents, open_sources, stage_module
 from faceassay.states import is_current
 from faceassay.store import NO_SPACE, Store, write_atomically
@@ -201,6 +202,8 @@ def explain(error: Exception, stage: Stage, store: Store) -> str:
 
 
 def _distribution(stage: Stage) -> str:
+    """Name the distribution with an entry point in the plugin's package; an editable one lists no modules."""
     top = type(stage.plugin).__module__.partition(".")[0]
-    names = packages_distributions().get(top, [])
-    return f"{names[0]} {version(names[0])}" if names else f"module {top}"
+    points = entry_points(group=ENTRY_POINT_GROUP)
+    named = (point.dist for point in points if point.dist and point.module.partition(".")[0] == top)
+    return next((f"{found.name} {found.version}" for found in named), f"module {top}")

@@ -5,6 +5,7 @@ This is the only module that imports mlflow, and only when something is logged.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sqlite3
@@ -19,6 +20,7 @@ from faceassay.graph import Stage
 from faceassay.keys import digest
 from faceassay.report.words import basis
 from faceassay.results import CellResult, Results
+from faceassay.store import file_sha256
 
 TABLE_RUN = "table"
 CELL_TAG = "faceassay.cell"
@@ -27,6 +29,11 @@ REASON_CHARACTERS = 300
 """Of what MLflow says when it fails; its messages go on with advice about itself."""
 TAG_CHARACTERS = 2000
 """Of a text that MLflow keeps as a tag; it would refuse a much longer one."""
+HISTORY, STEP = "history.json", "images"
+"""What a generator may leave of its training: a list of rows, each the state after so many images."""
+SHOWN = {".png", ".json"}
+LARGEST_BATCH = 1000
+"""Metrics that MLflow takes at once."""
 QUIET_SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -38,11 +45,11 @@ QUIET_SETTINGS = {
 
 
 class MlflowWriter(Observer):
-    """Write one experiment per matrix: a run per method and seed, and a run that holds the table and the figures."""
+    """Write one experiment per matrix: a run per method and seed, one per generator, and one of table and figures."""
 
     name: ClassVar[str] = "mlflow"
     version: ClassVar[str] = "1"
-    summary: ClassVar[str] = "One MLflow run per method and seed; sqlite under .faceassay by default"
+    summary: ClassVar[str] = "One MLflow run per method and seed, one per generator; sqlite under .faceassay by default"
 
     uri: str | None = parameter(None, description="tracking address; MLFLOW_TRACKING_URI, then sqlite, when not given")
 
@@ -127,6 +134,7 @@ class _Entry:
         self, name: str, metrics: Mapping[str, float], params: Mapping[str, str], tags: Mapping[str, str]
     ) -> None:
         self.name, self.metrics, self.params = name, metrics, params
+        self.series: list[tuple[str, float, int]] = []
         self.artifacts: list[Path] = []
         self.texts: dict[str, str] = {}
         self.tags = {**tags, CELL_TAG: name}
@@ -134,14 +142,15 @@ class _Entry:
 
     def content(self) -> str:
         """Return the digest of everything this run says."""
-        files = {path.name: digest(path.read_text(encoding="utf-8")) for path in self.artifacts}
-        return digest([dict(self.metrics), dict(self.params), self.tags, files, self.texts, self.failed])
+        files = {path.name: file_sha256(path) for path in self.artifacts}
+        return digest([dict(self.metrics), dict(self.params), self.tags, self.series, files, self.texts, self.failed])
 
 
 def _entries(results: Results, report: Sequence[Path]) -> Iterator[_Entry]:
     for method in results.matrix.methods:
         for seed in results.matrix.spec.seeds:
             yield _cell_entry(results, method.name, seed)
+    yield from _generator_entries(results)
     table = _Entry(TABLE_RUN, {}, {}, {"faceassay.matrix": results.matrix.spec.name})
     table.artifacts = list(report)
     table.texts = dict(_figures(results))
@@ -156,7 +165,7 @@ def _cell_entry(results: Results, method: str, seed: int) -> _Entry:
     params = {"n_s": str(row.synthetic_images), "n_r": str(row.real_images), "updates": str(row.updates)}
     for stage in stages:
         metrics |= _cost(results, stage)
-        params |= {f"{stage.kind}.{name}": str(value) for name, value in _parameters(stage).items()}
+        params |= dict(_texts(stage))
     data = {f"faceassay.data.{name}": source.fingerprint for name, source in results.graph.data.items()}
     keys = {f"faceassay.key.{stage.kind}": stage.digest for stage in stages}
     keys |= {f"faceassay.key.evaluation.{r.cell.benchmark}": r.cell.evaluation.digest for r in cells}
@@ -167,6 +176,29 @@ def _cell_entry(results: Results, method: str, seed: int) -> _Entry:
     entry = _Entry(f"{method}, seed {seed}", metrics, params, tags)
     entry.failed = bool(reasons)
     return entry
+
+
+def _generator_entries(results: Results) -> Iterator[_Entry]:
+    """Yield for each finished generator the course of its training, and the pictures and documents that it left."""
+    for stage in results.graph.stages.values():
+        if stage.kind != "generator" or results.record(stage) is None:
+            continue
+        folder = results.store.verified(stage.kind, stage.digest)
+        tags = {f"faceassay.key.{stage.kind}": stage.digest}
+        entry = _Entry(stage.title, _cost(results, stage), dict(_texts(stage)), tags)
+        entry.artifacts = sorted(path for path in folder.iterdir() if path.suffix in SHOWN)
+        if (folder / HISTORY).is_file():
+            entry.series = list(_series(json.loads((folder / HISTORY).read_text())))
+        yield entry
+
+
+def _series(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, float, int]]:
+    """Yield (name, value, step) of every number in the history of a training; a step is a number of images."""
+    for row in rows:
+        whose = f"{row['role']}/" if "role" in row else ""
+        for name, value in row.items():
+            if name != STEP and isinstance(value, int | float):
+                yield f"training/{whose}{name}", float(value), int(row[STEP])
 
 
 def _numbers(result: CellResult) -> Iterator[tuple[str, float]]:
@@ -202,8 +234,10 @@ def _told_stages(results: Results, recognizer: Stage) -> list[Stage]:
     return [made_by[kind] for kind in ("generator", "synthesis") if kind in made_by] + [recognizer]
 
 
-def _parameters(stage: Stage) -> Mapping[str, Any]:
-    return {"plugin": f"{stage.plugin.name} {stage.plugin.version}", **stage.plugin.model_dump(mode="json")}
+def _texts(stage: Stage) -> Iterator[tuple[str, str]]:
+    """Yield the plugin of a stage and its parameters as MLflow's parameters."""
+    yield f"{stage.kind}.plugin", f"{stage.plugin.name} {stage.plugin.version}"
+    yield from ((f"{stage.kind}.{name}", str(value)) for name, value in stage.plugin.model_dump(mode="json").items())
 
 
 def _cost(results: Results, stage: Stage) -> dict[str, float]:
@@ -245,6 +279,9 @@ def _write(client: Any, experiment: str, entry: _Entry, present: Mapping[str, tu
     run = client.create_run(experiment, run_name=entry.name, tags=entry.tags).info.run_id
     params = [Param(name, value[:6000]) for name, value in entry.params.items()]
     client.log_batch(run, metrics=[Metric(n, v, 0, 0) for n, v in entry.metrics.items()], params=params)
+    for start in range(0, len(entry.series), LARGEST_BATCH):
+        part = entry.series[start : start + LARGEST_BATCH]
+        client.log_batch(run, metrics=[Metric(name, value, 0, step) for name, value, step in part])
     for path in entry.artifacts:
         client.log_artifact(run, str(path))
     for name, text in entry.texts.items():

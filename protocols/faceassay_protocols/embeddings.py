@@ -16,6 +16,8 @@ ROWS_AT_A_TIME = 256
 """Rows in work at once: 1 MiB of float64 at 512 dimensions, which stays in a core's cache."""
 PAIRS_AT_A_TIME = 256
 
+_AGAIN = "a network that diverged, a blank image or a row never written can be why; mend it and embed them again"
+
 Embeddings = NDArray[np.floating]
 """Raw embeddings, any float dtype, [N, d]."""
 
@@ -124,9 +126,9 @@ def refuse_unusable(
     """
     broken, zero = ~np.isfinite(lengths), lengths == 0
     if broken.any():
-        raise DataError(f"{name}: {_rows(broken, names)} hold NaN or infinity: did the training diverge?")
+        raise DataError(f"{name}: {_rows(broken, names)} hold NaN or infinity: {_AGAIN}")
     if zero.any():
-        raise DataError(f"{name}: {_rows(zero, names)} have length zero: they point nowhere and cannot be compared")
+        raise DataError(f"{name}: {_rows(zero, names)} have length zero and point nowhere: {_AGAIN}")
 
 
 def unit_rows(

@@ -8,8 +8,9 @@ import numpy as np
 
 from faceassay.contracts import Curve, Evaluation, Features
 from faceassay_protocols.embeddings import combined
-from faceassay_protocols.identification import rank_probes, share_within
+from faceassay_protocols.identification import RankedProbes, rank_probes, share_within
 from faceassay_protocols.packs import GalleryPack
+from faceassay_protocols.scores import ALL_ALIKE, all_alike
 from faceassay_protocols.uncertainty.intervals import percentile_intervals
 from faceassay_protocols.uncertainty.replicates import rank_replicates
 from faceassay_protocols.wording import flip_word
@@ -56,6 +57,7 @@ def evaluate_ranks(
     ranked = rank_probes(embeddings[:probes], embeddings[probes:], pack.probe_ids, pack.gallery_ids)
     drawn = rank_replicates(ranked.rank, pack.probe_ids, each, replicates)
     bootstrap = percentile_intervals(drawn, "identities") if replicates else []
+    caution = ALL_ALIKE if _all_tied(ranked, pack) else caution
     return Evaluation(
         metrics=dict(zip(names, share_within(ranked.rank, each), strict=True)),
         scores={
@@ -69,6 +71,12 @@ def evaluate_ranks(
         intervals={name: [interval] for name, interval in zip(names, bootstrap, strict=False)},
         cautions=dict.fromkeys(names, caution) if caution else {},
     )
+
+
+def _all_tied(ranked: RankedProbes, pack: GalleryPack) -> bool:
+    """Tell whether all images score alike: no image of another person falls behind a mate, and mates score the same."""
+    mates = np.bincount(pack.gallery_ids[pack.gallery_ids >= 0])[pack.probe_ids]
+    return bool((ranked.rank > len(pack.gallery_ids) - mates).all()) and all_alike(ranked.mate_score)
 
 
 def _curve(rank: np.ndarray, gallery: int) -> Curve:

@@ -17,6 +17,7 @@ from faceassay_protocols.merging import merged
 from faceassay_protocols.packs import PairPack
 from faceassay_protocols.range_thresholds import range_threshold_accuracy
 from faceassay_protocols.roc import auc, roc_points, tar_at_fpr
+from faceassay_protocols.scores import ALL_ALIKE, all_alike
 from faceassay_protocols.uncertainty.accuracy import FoldAccuracyMetric, RangeAccuracyMetric
 from faceassay_protocols.uncertainty.curve import AucMetric, TarMetric
 from faceassay_protocols.uncertainty.intervals import extreme_intervals, percentile_intervals, resolution_caution
@@ -120,7 +121,7 @@ def _under(convention: Convention, pack: PairPack, unit: Values, settings: PairS
             name: [*([first] if first else []), *_exact(one, scores)]
             for name, one, first in zip(identities, measures, bootstrap, strict=True)
         },
-        cautions=dict(_cautions(identities, measures, int((~pack.is_same).sum()))),
+        cautions=dict(_cautions(identities, measures, distances, pack)),
     )
 
 
@@ -132,7 +133,8 @@ def _over_all_pairs(convention: Convention, pack: PairPack, unit: Values, settin
     pairs = compare_all(unit, pack.identity, len(pack.people), rates)
     drawn = replicated(pairs, rates, settings.replicates)
     bootstrap = percentile_intervals(drawn, "identities") if settings.replicates else []
-    cautions = {names[rate]: resolution_caution(rate, pairs.impostors) for rate in rates}
+    general = ALL_ALIKE if all_alike(np.append(pairs.same, pairs.highest)) else None
+    cautions = {names[rate]: general or resolution_caution(rate, pairs.impostors) for rate in rates}
     return Evaluation(
         metrics={names[rate]: float(pairs.tar(rate, everyone)[0]) for rate in rates},
         scores={
@@ -171,9 +173,12 @@ def _exact(measure: PairMetric, scores: PairScores) -> list[Interval]:
     return extreme_intervals(scores.similarities, scores.is_same, [measure.fpr], measure.rule)[measure.fpr]
 
 
-def _cautions(names: Sequence[str], measures: Sequence[PairMetric], impostors: int) -> Iterator[tuple[str, str]]:
+def _cautions(
+    names: Sequence[str], measures: Sequence[PairMetric], distances: Values, pack: PairPack
+) -> Iterator[tuple[str, str]]:
+    general, impostors = ALL_ALIKE if all_alike(distances) else None, int((~pack.is_same).sum())
     for name, measure in zip(names, measures, strict=True):
-        caution = resolution_caution(measure.fpr, impostors) if isinstance(measure, TarMetric) else None
+        caution = general or (resolution_caution(measure.fpr, impostors) if isinstance(measure, TarMetric) else None)
         if caution:
             yield name, caution
 

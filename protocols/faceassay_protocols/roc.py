@@ -220,5 +220,6 @@ def _require_known(rule: Rule, fprs: Sequence[float]) -> None:
 def _two_classes(scores: ArrayLike, is_same: ArrayLike) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
     values, same = labelled(scores, is_same)
     if same.all() or not same.any():
-        raise DataError(f"all {len(same)} pairs are {'same' if same.all() else 'different'}: a ROC curve needs both")
+        label = "same" if same.all() else "different"
+        raise DataError(f"all {len(same)} pairs are {label}: a ROC curve needs both; restore the list of pairs")
     return values, same

@@ -1,4 +1,4 @@
-"""Own the check of labelled scores: one finite number and one same/different label per pair. Computes no metric."""
+"""Own the checks of scores: one finite number and one label per pair, not all of them alike. Computes no metric."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from faceassay.contracts import DataError
 from faceassay_protocols.wording import listed
+
+ALIKE = {"float64": 1e-9, "float32": 2e-6}
+"""Scores of unit vectors within this are one: float32 embeddings that are equal but for rounding come that close."""
+ALL_ALIKE = "every pair scores the same: the embeddings are all alike, so this number says nothing of the recognizer"
+
+
+def all_alike(scores: NDArray[np.floating]) -> bool:
+    """Tell whether ``scores`` [N] (cosines or squared distances of unit vectors) differ by rounding only."""
+    return bool(np.ptp(scores) <= ALIKE[scores.dtype.name])
 
 
 def labelled(scores: ArrayLike, is_same: ArrayLike) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:

@@ -14,6 +14,7 @@ from faceassay_protocols.embeddings import Precision, mirrored
 from faceassay_protocols.merging import merged
 from faceassay_protocols.packs import TemplatePack
 from faceassay_protocols.roc import tar_at_fpr
+from faceassay_protocols.scores import ALL_ALIKE, all_alike
 from faceassay_protocols.templates import pool_templates, score_pairs
 from faceassay_protocols.uncertainty.curve import TarMetric
 from faceassay_protocols.uncertainty.intervals import extreme_intervals, percentile_intervals, resolution_caution
@@ -90,7 +91,8 @@ def _under(
     drawn = pair_replicates(labelled, measures, settings.replicates)
     impostors = int((~pack.is_same).sum())
     population = "subjects" if pack.subjects else "templates that genuine pairs join"
-    cautions = {names[rate]: resolution_caution(rate, impostors) for rate in rates}
+    general = ALL_ALIKE if all_alike(scores) else None
+    cautions = {names[rate]: general or resolution_caution(rate, impostors) for rate in rates}
     return Evaluation(
         metrics={names[rate]: tars[rate] for rate in rates},
         scores={**_kept(scores, pack.is_same, convention.name), "replicates": drawn},
@@ -115,8 +117,8 @@ def template_scores(
         )
     if convention.detector_score and pack.detector_scores is None:
         raise DataError(
-            f"convention {convention.name} weights images by the detector's score, and the pack has none: restore "
-            "meta/..._name_5pts_score.txt, or choose adaface or tface"
+            "images are weighted by the detector's score, and the pack has none: restore meta/..._name_5pts_score.txt, "
+            "or choose adaface or tface"
         )
     templates = pool_templates(
         features.embeddings,

@@ -154,7 +154,9 @@ def _usable_scores(
     wrong = ~(np.isfinite(weights) & (weights >= 0))
     if wrong.any():
         which = named(wrong, range(images) if names is None else names)
-        raise DataError(f"detector scores of images {which} are negative, NaN or infinite: they are weights")
+        raise DataError(
+            f"detector scores of images {which} are negative, NaN or infinite, which no weight is: restore their list"
+        )
     return weights
 
 
@@ -192,7 +194,7 @@ def _unit(
     if gone.any():
         raise DataError(
             f"templates {named(gone, ids)} point nowhere: all their images weigh nothing (detector score 0) or they "
-            "cancel out"
+            "cancel out: restore the list of scores, or choose conventions that do not use it (adaface, tface)"
         )
     vectors /= lengths[:, None]
     return vectors

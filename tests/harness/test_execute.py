@@ -5,6 +5,7 @@ import json
 import pickle
 import shutil
 import threading
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -15,9 +16,10 @@ import torch
 import tiny_matrix as tiny
 import tiny_plugins
 from faceassay.contracts import Resources
-from faceassay.execute import Order
+from faceassay.execute import Order, explain
 from faceassay.inputs import open_artifact
 from faceassay.progress import ProgressDisplay
+from faceassay.registry import load_plugins
 from faceassay.run import Watchers
 from faceassay.store import Store
 from faceassay.torching import torch_settings
@@ -255,10 +257,11 @@ def test_a_failure_names_stage_plugin_version_and_origin_in_one_line(stages, sto
     )
 
 
-def test_a_failure_of_a_bundled_plugin_names_its_distribution(stages, store, monkeypatch):
-    monkeypatch.setattr("faceassay.execute.packages_distributions", lambda: {"tiny_plugins": ["faceassay"]})
-    tiny_plugins.switch("fail-fit-24", "no")
-    assert f"(faceassay {version('faceassay')}): ArithmeticError: no" in order(stages[REAL], store).error
+@pytest.mark.parametrize(("kind", "name"), [("recognizer", "iresnet"), ("protocol", "pair-verification")])
+def test_a_failure_of_a_bundled_plugin_names_its_distribution_however_it_is_installed(stages, store, kind, name):
+    stage = replace(stages[REAL], plugin=load_plugins().get(kind, name)())
+    said = f"recognizer plugin '{name}' {stage.plugin.version} (faceassay {version('faceassay')}): ArithmeticError: no"
+    assert explain(ArithmeticError("no"), stage, store) == said
 
 
 def test_a_failure_keeps_the_traceback_and_the_key(stages, store):

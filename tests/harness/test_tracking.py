@@ -22,6 +22,7 @@ from faceassay.contracts import FaceassayError
 from faceassay.report.write import write_report
 from faceassay.tracking import MlflowWriter
 from finished_matrix import COLUMNS, METHODS, PACK, SEEDS, break_stage, command, finished_matrix, finished_packed
+from matrices import changed, write_faces
 
 RUNS = {f"{method}, seed {seed}" for method in METHODS for seed in SEEDS} | {"table"}
 NOBODY = "http://127.0.0.1:9"
@@ -246,6 +247,43 @@ def test_a_generator_is_told_with_what_it_made():
     told = tracking._told_stages(SimpleNamespace(graph=graph), last)
     assert [found.kind for found in told] == ["generator", "synthesis", "recognizer"]
     assert told[-1] is last
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory):
+    """Return the folder of a matrix with a generator that has run with its MLflow."""
+    folder = tmp_path_factory.mktemp("generated")
+    write_faces(folder)
+    (folder / "matrix.yaml").write_text(changed(("  learning_rate: 0.01", "  learning_rate: 0.01\n  held_out: 0.3")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.chdir(folder)
+        ran = command("run", "matrix.yaml", "--quiet")
+        assert ran.exit_code == 0, ran.output
+    return folder
+
+
+def test_a_generator_has_a_run_with_the_course_of_its_training(generated):
+    (history,) = (generated / ".faceassay" / "store" / "artifacts" / "generator").glob("*/history.json")
+    run = read(generated)["generator edm2"]
+    said = rows(generated, f"SELECT key, step, value FROM metrics WHERE run_uuid='{run.id}' AND key LIKE 'training/%'")
+    expected = {
+        (f"training/main/{name}", row["images"], row[name])
+        for row in json.loads(history.read_text())
+        for name in ("loss", "learning_rate", "training_error", "held_out_error")
+    }
+    assert len(expected) >= 8  # two steps or more
+    assert set(said) == expected
+    assert run.params["generator.channels"] == "8"
+
+
+def test_a_generator_has_a_run_with_its_samples(generated):
+    run = read(generated)["generator edm2"]
+    place = generated / ".faceassay" / "mlartifacts" / "tiny" / run.id / "artifacts"
+    kept = {path.name for path in place.iterdir()}
+    assert kept == {"samples.png", "memorisation.json", "config.json", "history.json", "record.json"}
+    (made,) = (generated / ".faceassay" / "store" / "artifacts" / "generator").glob("*/samples.png")
+    assert (place / "samples.png").read_bytes() == made.read_bytes()
 
 
 def test_the_table_is_there_as_files_with_its_figures(synced, finished):

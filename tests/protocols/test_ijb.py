@@ -203,7 +203,7 @@ def test_a_convention_with_detector_scores_needs_them(convention, tmp_path):
     made = write_ijb(tmp_path, subjects=4, aligned=True, landmarks=False)
     protocol = protocol_on(made, conventions=(convention,))
     if SETTINGS[convention][2]:
-        with pytest.raises(DataError, match=f"convention {convention} weights images by the detector's score"):
+        with pytest.raises(DataError, match=f"convention {convention}: images are weighted by the detector's score"):
             protocol.evaluate(opened(protocol), features(made))
     else:
         assert len(protocol.evaluate(opened(protocol), features(made)).metrics) == 4

@@ -156,6 +156,16 @@ def test_replicates_begin_alike():
 # --- cautions
 
 
+@pytest.mark.parametrize("noise", [0, 1e-7])
+def test_embeddings_that_are_all_alike_have_a_caution_under_every_metric(noise):
+    rng = np.random.default_rng(3)
+    alike = np.float32(rng.normal(size=12) + noise * rng.normal(size=(len(pair_pack()), 12)))
+    evaluation = evaluated(Features(alike, alike), **EVERYTHING)
+    assert {name: caution[:27] for name, caution in evaluation.cautions.items()} == dict.fromkeys(
+        evaluation.metrics, "every pair scores the same:"
+    )
+
+
 def test_a_rate_below_the_resolution_has_a_caution():
     evaluation = evaluated(**EVERYTHING)
     [(name, caution)] = evaluation.cautions.items()

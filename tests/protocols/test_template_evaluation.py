@@ -132,6 +132,15 @@ def test_few_false_accepts_have_exact_limits():
     assert false_accepts.low <= evaluation.metrics[name("1e-2")] <= false_accepts.high
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_embeddings_that_are_all_alike_have_a_caution(dtype):
+    pack = template_pack()
+    alike = np.ones((len(pack), 8)) * np.random.default_rng(0).uniform(1, 9, (len(pack), 1))
+    evaluation = evaluated(pack, Features(alike, alike), conventions=("all",), dtype=dtype)
+    assert set(evaluation.cautions) == set(evaluation.metrics)
+    assert all(caution.startswith("every pair scores the same:") for caution in evaluation.cautions.values())
+
+
 def test_a_rate_below_the_resolution_has_a_caution():
     evaluation = evaluated(fprs=(1e-6, 0.1))
     [(metric, caution)] = evaluation.cautions.items()

@@ -110,6 +110,17 @@ def test_a_convention_without_tinyface_has_a_caution(convention, folder):
         }
 
 
+@pytest.mark.parametrize("convention", FLIPS)
+def test_embeddings_that_are_all_alike_have_a_caution(convention, folder):
+    protocol = on(folder, conventions=(convention,), ranks=(1, 5))
+    pack = opened(protocol)
+    alike = np.ones((len(pack), 8), np.float32)
+    cautions = protocol.evaluate(pack, Features(alike, alike)).cautions
+    assert {name: caution[:27] for name, caution in cautions.items()} == dict.fromkeys(
+        protocol.metric_ids(), "every pair scores the same:"
+    )
+
+
 # --- beside the numbers
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -110,18 +111,17 @@ def _check(path: Path, rows: int, name: str, dtype: str, shape: Sequence[int]) -
 
 
 def _npy(path: Path, check: Check) -> dict[str, Array]:
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    if not isinstance(array, np.ndarray):
+    if zipfile.is_zipfile(path):
         raise ValueError("an archive of several arrays: call it .npz")
+    array = npy_format.open_memmap(path, mode="r")  # unlike np.load, does not propose to unpickle what is no array
     check(EMBEDDINGS, array.dtype.name, array.shape)
     return {EMBEDDINGS: array}
 
 
 def _npz(path: Path, check: Check) -> dict[str, Array]:
-    archive = np.load(path, allow_pickle=False)
-    if isinstance(archive, np.ndarray):
-        raise ValueError("a single array: call it .npy")
-    with archive:
+    if not zipfile.is_zipfile(path):
+        raise ValueError("no archive of arrays; a single array is called .npy")
+    with np.load(path, allow_pickle=False) as archive:
         held = [name for name in (EMBEDDINGS, FLIPPED) if name in archive]
         for name in held:
             check(name, *_header(archive, name))

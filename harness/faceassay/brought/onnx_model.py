@@ -192,11 +192,10 @@ def _described(value: Any, image_size: int | None) -> _Input:
     shape = [dimension.dim_value for dimension in tensor.shape.dim]  # 0 for a free axis
     element = required("onnx").TensorProto.DataType.Name(tensor.elem_type)
     channels_last = len(shape) == 4 and shape[1] != 3 and shape[3] == 3
-    if len(shape) != 4 or not (channels_last or shape[1] in (0, 3)) or element not in INPUT_TYPES:
-        raise DataError(
-            f"the network's input {_listed([value])} is {element}: "
-            "it must be FLOAT or FLOAT16, [B, 3, S, S] or [B, S, S, 3]"
-        )
+    if len(shape) != 4 or not (channels_last or shape[1] in (0, 3)):
+        raise DataError(f"the network's input is {_listed([value])}: it must be [B, 3, S, S] or [B, S, S, 3]")
+    if element not in INPUT_TYPES:
+        raise DataError(f"the network's input {_listed([value])} is {element}: it must be {' or '.join(INPUT_TYPES)}")
     sides = shape[1:3] if channels_last else shape[2:4]
     return _Input(value.name, channels_last, element == "FLOAT16", _side({*sides} - {0}, image_size))
 

@@ -49,7 +49,7 @@ def _module(path: Path, device: str) -> Any:
             warnings.simplefilter("ignore", DeprecationWarning)  # torch's advice is for who writes such files
             return torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0]
         raise DataError(f"it is no readable TorchScript archive ({reason}): save it again") from error
 
 

@@ -80,7 +80,7 @@ def evaluate(
     require_device(device)
     if json_path is not None:
         writable(json_path.resolve().parent, "--json FILE")
-    plan = _planned(protocols, recognizer, embeddings, said, threads)
+    plan = _planned(protocols, recognizer, embeddings, said, threads, device)
     document = _run(plan, opened(store), device, quiet)
     if json_path is not None:
         json_path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
@@ -114,6 +114,7 @@ def _planned(
     embeddings: Sequence[str],
     stated: Mapping[str, Any],
     threads: int,
+    device: str,
 ) -> AssayPlan:
     """Open what the user brought, then the packs, which may take longer."""
     from faceassay.assay import AssayPlan
@@ -122,6 +123,7 @@ def _planned(
     plan = AssayPlan(threads)
     if recognizer is not None:
         brought = _brought(recognizer, stated)
+        brought.open(device, threads)  # what cannot embed is refused before packs are read for minutes
         for column in opened_columns(protocols):
             plan.embed(column, brought, check=brought.preprocessing is not None)
     else:

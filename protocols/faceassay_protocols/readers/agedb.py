@@ -13,7 +13,7 @@ from faceassay_protocols.readers.decoding import OtherSizes
 from faceassay_protocols.readers.known import KNOWN
 from faceassay_protocols.readers.matlab import Value, matlab_variables
 from faceassay_protocols.readers.pair_lists import ListedPair, deviations, pair_pack, stem
-from faceassay_protocols.readers.tree import joined, open_tree, subtree_with
+from faceassay_protocols.readers.tree import LARGEST_LIST, joined, open_tree, subtree_with
 
 LIST_NAME = "04_FINAL_protocol_30_years.mat"
 
@@ -32,7 +32,7 @@ def read_agedb(path: Path, *, image_size: int, other_sizes: OtherSizes) -> PairP
     """
     tree = open_tree(path)
     listing = joined(subtree_with(tree, LIST_NAME), LIST_NAME)
-    pairs = list(_pairs(matlab_variables(tree.read(listing), tree.place(listing)), tree.place(listing)))
+    pairs = list(_pairs(matlab_variables(tree.read(listing, LARGEST_LIST), tree.place(listing)), tree.place(listing)))
     field = _person_field(pairs)
     _require_persons(pairs, field, tree.place(listing))
     return pair_pack(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import lzma
 import mmap
 import tempfile
@@ -14,6 +15,7 @@ import numpy as np
 from faceassay.contracts import DataError, IntArray
 from faceassay.fingerprints import path_fingerprint
 from faceassay_protocols.packs import BoolArray, PairPack
+from faceassay_protocols.readers.appearance import HEAD, impostor
 from faceassay_protocols.readers.decoding import (
     EncodedImages,
     OtherSizes,
@@ -24,10 +26,13 @@ from faceassay_protocols.readers.decoding import (
 from faceassay_protocols.readers.known import FOLDS, KnownPairs
 from faceassay_protocols.readers.pickle_values import encoded_image, same_labels, stored_bytes
 from faceassay_protocols.readers.pickled import Content, Stored, symbols
+from faceassay_protocols.readers.tree import BIN_SUFFIXES
 
 LARGEST_PACK = 4 * 2**30
 """Bytes: a compressed pack that grows beyond is not read; the known ones stay below 0.1 GB."""
 _PIECE = 2**20
+Header = tuple[tuple[int, int], bytes]
+"""(height, width) and sha256 of an image."""
 
 
 def read_bin(path: Path, known: KnownPairs, *, image_size: int, other_sizes: OtherSizes) -> PairPack:
@@ -46,12 +51,15 @@ def read_bin(path: Path, known: KnownPairs, *, image_size: int, other_sizes: Oth
         DataError: when the file is missing, damaged, no verification pack, names code, or has no ten folds of pairs,
             and when an image is none or has a size that is refused.
     """
-    if not path.is_file() or not path.name.endswith((".bin", ".bin.xz")):
+    if not path.is_file() or not path.name.endswith(BIN_SUFFIXES):
         raise DataError(f"{path}: no such file, or not named .bin or .bin.xz as the packs of insightface are")
     sha256, place = path_fingerprint(path), str(path)
     content = _content(path)
+    if what := impostor(content[:HEAD], expected=b"\x80"):
+        raise DataError(f"{place}: no verification pack; it looks like {what}")
     images, is_same = _images_and_labels(content, place)
     names = [str(row) for row in range(len(images))]
+    headers = _headers(images, content, place)
     pairs = np.arange(len(is_same))
     return PairPack(
         source=EncodedImages(
@@ -76,7 +84,8 @@ def read_bin(path: Path, known: KnownPairs, *, image_size: int, other_sizes: Oth
         },
         warnings=(
             *known.deviations(is_same, place),
-            *size_warnings(_sizes(images, content, place), image_size, other_sizes, place),
+            *_alone(headers, place),
+            *size_warnings(((str(row), size) for row, (size, _) in enumerate(headers)), image_size, other_sizes, place),
         ),
     )
 
@@ -110,14 +119,22 @@ def _image(place: str, row: int) -> str:
     return f"{place}: image {row}"
 
 
-def _sizes(images: Sequence[Stored], content: Content, place: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield name and (height, width) of each image; the header of one that occurs often is read once."""
-    known: dict[Stored, tuple[int, int]] = {}
+def _headers(images: Sequence[Stored], content: Content, place: str) -> list[Header]:
+    """Return the header of each image; one that occurs often is read once."""
+    known: dict[Stored, Header] = {}
     for row, image in enumerate(images):
         if image not in known:
             where = _image(place, row)
-            known[image] = stored_size(stored_bytes(image, content, where), where)
-        yield str(row), known[image]
+            encoded = stored_bytes(image, content, where)
+            known[image] = stored_size(encoded, where), hashlib.sha256(encoded).digest()
+    return [known[image] for image in images]
+
+
+def _alone(headers: Sequence[Header], place: str) -> Iterator[str]:
+    """Yield a warning where both images of a pair are the same bytes."""
+    rows = [row for row, (one, other) in enumerate(zip(headers[::2], headers[1::2], strict=True)) if one == other]
+    if rows:
+        yield f"{place}: {len(rows)} of {len(headers) // 2} pairs pair an image with itself (the first: {2 * rows[0]})"
 
 
 def _content(path: Path) -> Content:

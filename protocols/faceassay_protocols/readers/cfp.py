@@ -13,7 +13,7 @@ from faceassay_protocols.readers.decoding import OtherSizes
 from faceassay_protocols.readers.known import KNOWN
 from faceassay_protocols.readers.pair_lists import ListedPair, deviations, pair_pack, stem, whole
 from faceassay_protocols.readers.text import text_lines
-from faceassay_protocols.readers.tree import Tree, joined, open_tree, subtree_with
+from faceassay_protocols.readers.tree import LARGEST_LIST, Tree, joined, open_tree, subtree_with
 
 Kind = Literal["FP", "FF"]
 """Frontal with profile, or frontal with frontal."""
@@ -60,7 +60,7 @@ def read_cfp(path: Path, *, kind: Kind, image_size: int, other_sizes: OtherSizes
 
 def _lines(tree: Tree, name: str) -> Iterator[tuple[str, str]]:
     place = tree.place(name)
-    return ((f"{place}:{number}", line) for number, line in text_lines(tree.read(name), place))
+    return ((f"{place}:{number}", line) for number, line in text_lines(tree.read(name, LARGEST_LIST), place))
 
 
 def _images(tree: Tree, name: str, protocol: str) -> Mapping[int, str]:

@@ -8,7 +8,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -67,10 +67,18 @@ def read_columns(tree: Tree, name: str, layout: Layout, *, kept_in: str) -> Colu
     Raises:
         DataError: when the file is missing, empty, or a line is not as ``layout`` says (names the file and the line).
     """
+    return kept(tree, name, layout, lambda: parsed(tree.read(name), tree.place(name), layout), kept_in=kept_in)
+
+
+def kept(tree: Tree, name: str, layout: Layout, make: Callable[[], Columns], *, kept_in: str) -> Columns:
+    """Return the columns that ``make`` makes of a table, or made of the same table for the same ``layout`` before.
+
+    ``layout`` must be another one where ``make`` gives something else. See `read_columns` for where they are kept.
+    """
     folder = _folder_for(tree, name, layout, kept_in)
     columns = _kept(folder, layout) if folder else None
     if columns is None:
-        columns = parsed(tree.read(name), tree.place(name), layout)
+        columns = make()
         if folder:
             _keep(folder, columns)
     return columns

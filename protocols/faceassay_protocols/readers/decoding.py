@@ -21,6 +21,7 @@ Pixels = NDArray[np.uint8]
 OtherSizes = Literal["refuse", "resize"]
 """What becomes of images that are not of the wanted size."""
 LARGEST_SIDE = 4096
+_AGAIN = "restore it, or fetch the pack again"
 DECODING = "opencv rgb 1"
 """Raised when the same file decodes to other pixels."""
 
@@ -37,9 +38,9 @@ def decoded(content: bytes, place: str) -> Pixels:
     try:
         pixels = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise DataError(f"{place}: damaged image ({error.err})") from error
+        raise DataError(f"{place}: damaged image ({error.err}): {_AGAIN}") from error
     if pixels is None:
-        raise DataError(f"{place}: damaged image")
+        raise DataError(f"{place}: damaged image: {_AGAIN}")
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
@@ -60,9 +61,9 @@ def stored_size(content: bytes, place: str) -> tuple[int, int]:
         with Image.open(io.BytesIO(content)) as image:
             width, height = image.size
     except Exception as error:
-        raise DataError(f"{place}: no image, or a damaged one ({type(error).__name__})") from error
+        raise DataError(f"{place}: no image, or a damaged one ({type(error).__name__}): {_AGAIN}") from error
     if not (0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE):
-        raise DataError(f"{place}: {width}x{height} pixels are no face crop")
+        raise DataError(f"{place}: {width}x{height} pixels are no face crop: {_AGAIN}")
     return height, width
 
 

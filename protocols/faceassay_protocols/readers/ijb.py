@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faceassay.contracts import DataError, Fact, ImageBatch, IntArray
 from faceassay.datasets import rows
@@ -137,7 +138,7 @@ def read_ijb(
 
     Raises:
         DataError: when files are missing or malformed or contradict one another, landmarks cannot be aligned, or one of
-            1000 images has another size and those are refused.
+            1000 images is damaged or has another size and those are refused.
     """
     code = name.replace("-", "")
     tree, pack = _at(path, templates_file(code))
@@ -145,7 +146,7 @@ def read_ijb(
     folder = _image_folder(tree, pack, images_in)
     files = _present(tree, folder, meta.names)
     if align == "five-point" or (align == "auto" and PurePosixPath(folder).name == CROPS):
-        shaping = _five_point(meta, image_size, tree.place(folder))
+        shaping = _five_point(meta, image_size, tree, files, tree.place(folder))
     else:
         shaping = _as_found(tree, files, image_size, other_sizes, tree.place(folder))
     sha256 = tree.sha256([*meta.files, *files])
@@ -200,7 +201,7 @@ def _present(tree: Tree, folder: str, names: Sequence[str]) -> list[str]:
     return files
 
 
-def _five_point(meta: IjbMeta, image_size: int, place: str) -> _Shaping:
+def _five_point(meta: IjbMeta, image_size: int, tree: Tree, files: Sequence[str], place: str) -> _Shaping:
     if meta.landmarks is None:
         raise DataError(f"{place}: there is no file of landmarks to align with: restore it, or set align to none")
     if (wrong := np.flatnonzero(degenerate(meta.landmarks))).size:
@@ -211,12 +212,35 @@ def _five_point(meta: IjbMeta, image_size: int, place: str) -> _Shaping:
         "five-point similarity, warpAffine as in OpenCV 4",
         lambda pixels, row: warped(pixels, matrices[row], image_size),
         versions=(ALIGNMENT,),
+        warnings=tuple(_misplaced(meta.landmarks, tree, files, place)),
     )
 
 
+def _misplaced(landmarks: NDArray[np.float64], tree: Tree, files: Sequence[str], place: str) -> Iterator[str]:
+    """Yield a warning where landmarks cannot be pixels of their crop. One or two outside a crop are no fault."""
+    rows, sizes = _sample_sizes(tree, files)
+    heights_widths = np.array([size for _, size in sizes])
+    points = landmarks[rows]
+    centre = points.mean(axis=1)[:, ::-1]
+    wrong = (centre < 0).any(1) | (centre > heights_widths).any(1) | (np.ptp(points, axis=1) < 1).all(1)
+    if wrong.any():
+        yield (
+            f"{place}: the landmarks of {np.count_nonzero(wrong)} of {len(sizes)} images looked at are centred outside "
+            f"the image or within one pixel, such as {files[rows[np.argmax(wrong)]]}: they must be pixels of the crop; "
+            "what is aligned to them is no face"
+        )
+
+
+def _sample_sizes(tree: Tree, files: Sequence[str]) -> tuple[IntArray, list[tuple[str, tuple[int, int]]]]:
+    """Return rows evenly spread over the images, int64, and the (file, (height, width)) of each."""
+    looked_at = spread(np.arange(len(files)), _SIZES_LOOKED_AT)
+    return looked_at, [
+        (files[row], stored_size(tree.read(files[row]), tree.place(files[row]))) for row in looked_at.tolist()
+    ]
+
+
 def _as_found(tree: Tree, files: Sequence[str], image_size: int, other_sizes: OtherSizes, place: str) -> _Shaping:
-    looked_at = spread(np.arange(len(files)), _SIZES_LOOKED_AT).tolist()
-    sizes = [(files[row], stored_size(tree.read(files[row]), tree.place(files[row]))) for row in looked_at]
+    _, sizes = _sample_sizes(tree, files)
     where = place if len(sizes) == len(files) else f"{place}, a sample"
     warnings = tuple(size_warnings(sizes, image_size, other_sizes, where))
 

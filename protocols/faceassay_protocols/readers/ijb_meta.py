@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from faceassay.contracts import DataError, IntArray
 from faceassay_protocols.packs import BoolArray
-from faceassay_protocols.readers.columns import Columns, Kind, Layout, read_columns
+from faceassay_protocols.readers.columns import Columns, Kind, Layout, kept, read_columns
 from faceassay_protocols.readers.tree import Tree, joined
 
 KEPT_IN = "ijb"
@@ -23,6 +23,8 @@ IMAGES = Layout({"image": "word", "template": "number", "medium": "number"})
 PAIRS = Layout({"first": "number", "second": "number", "label": "flag"})
 _COORDINATES: tuple[str, ...] = tuple(f"{axis}{point}" for point in range(1, 6) for axis in "xy")
 _REALS: dict[str, Kind] = dict.fromkeys((*_COORDINATES, "score"), "real")
+ODD_PAIRS = Layout({"repeated": "number", "first": "number", "second": "number", "alone": "number", "with": "number"})
+"""Of the pairs: how many an earlier one pairs already, two such templates; how many are of one template, and which."""
 LANDMARKS = Layout({"image": "word", **_REALS})
 SUBJECTS = Layout({"template": "number", "subject": "number"}, separator="commas")
 SUBJECT_LISTS = ("1N_gallery_S1", "1N_gallery_S2", "1N_gallery_G1", "1N_gallery_G2", "1N_probe_mixed")
@@ -83,7 +85,9 @@ def read_meta(tree: Tree, folder: str, code: str) -> IjbMeta:
     _refuse_repeated(images["image"], tree.place(images_file))
     pairs = read_columns(tree, pairs_file, PAIRS, kept_in=KEPT_IN)
     paired = np.union1d(np.unique(pairs["first"]), np.unique(pairs["second"]))
+    odd = kept(tree, pairs_file, ODD_PAIRS, lambda: _odd_pairs(pairs), kept_in=KEPT_IN)
     faces, warnings = None, [*_unpaired(paired, images["template"], tree.place(pairs_file))]
+    warnings += _oddities(odd, len(pairs["label"]), tree.place(pairs_file))
     if landmarks_file in files:
         faces, moved = _in_order_of(images["image"], tree, landmarks_file)
         warnings += moved
@@ -122,6 +126,26 @@ def _unpaired(paired: NDArray[np.int32], templates: NDArray[np.int32], place: st
         )
     if len(unused := np.setdiff1d(templates, paired)):
         yield f"{place}: {len(unused)} templates are in no pair: {some(unused)}"
+
+
+def _odd_pairs(pairs: Columns) -> Columns:
+    """Count as `ODD_PAIRS` says, one entry in each column; 0 for templates that there are none of."""
+    first, second = pairs["first"], pairs["second"]
+    both = np.minimum(first, second).astype(np.int64) << 32 | np.maximum(first, second)
+    both.sort()
+    repeated, alone = both[1:][both[1:] == both[:-1]], first[first == second]
+    example, one = (int(found[0]) if len(found) else 0 for found in (repeated, alone))
+    found = (len(repeated), example >> 32, example & 0xFFFFFFFF, len(alone), one)
+    return {title: np.array([number], dtype=np.int32) for title, number in zip(ODD_PAIRS.columns, found, strict=True)}
+
+
+def _oddities(odd: Columns, pairs: int, place: str) -> Iterator[str]:
+    repeated, first, second, alone, template = (int(odd[title][0]) for title in ODD_PAIRS.columns)
+    if repeated:
+        two = f"such as {first} and {second}"
+        yield f"{place}: {repeated} of {pairs} pairs pair templates that another one pairs too, {two}"
+    if alone:
+        yield f"{place}: {alone} of {pairs} pairs pair a template with itself, such as {template}"
 
 
 def _in_order_of(names: NDArray[np.bytes_], tree: Tree, file: str) -> tuple[Columns, list[str]]:

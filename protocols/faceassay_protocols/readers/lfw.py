@@ -12,7 +12,7 @@ from faceassay_protocols.readers.decoding import OtherSizes
 from faceassay_protocols.readers.known import KNOWN
 from faceassay_protocols.readers.pair_lists import ListedPair, deviations, levels, pair_pack, stem, whole
 from faceassay_protocols.readers.text import text_lines
-from faceassay_protocols.readers.tree import FolderTree, Tree, joined, open_tree
+from faceassay_protocols.readers.tree import LARGEST_LIST, FolderTree, Tree, joined, open_tree, packs_hint
 
 LIST_NAMES = ("pairs.txt", "lfw_pairs.txt")
 """How the list is called in or beside the images."""
@@ -36,7 +36,7 @@ def read_lfw(
     """
     tree = open_tree(path)
     source, name = _list(tree, pairs)
-    listed = _pairs(source.read(name), source.place(name))
+    listed = _pairs(source.read(name, LARGEST_LIST), source.place(name))
     kept = _kept(listed, folds, source.place(name)) if folds else listed
     return pair_pack(
         tree,
@@ -64,7 +64,7 @@ def _list(tree: Tree, pairs: Path | None) -> tuple[Tree, str]:
             return beside, name
     raise DataError(
         f"{tree.path}: no list of pairs; looked for {' and '.join(LIST_NAMES)} in it and in {beside.path}: "
-        "give it as pairs=FILE"
+        f"give it as pairs=FILE{packs_hint(tree)}"
     )
 
 

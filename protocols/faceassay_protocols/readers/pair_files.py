@@ -16,6 +16,7 @@ from faceassay_protocols.readers.cfp import read_cfp
 from faceassay_protocols.readers.decoding import OtherSizes
 from faceassay_protocols.readers.known import FOLDS, KNOWN
 from faceassay_protocols.readers.lfw import read_lfw
+from faceassay_protocols.readers.tree import BIN_SUFFIXES
 from faceassay_protocols.readers.two_line_pairs import read_two_line_pairs
 
 PairSetName = Literal["lfw", "cfp-fp", "cfp-ff", "agedb-30", "calfw", "cplfw"]
@@ -127,4 +128,4 @@ def require_folds(pack: PairPack, wanted: int, place: str) -> None:
 
 def is_bin(path: Path) -> bool:
     """Tell whether ``path`` is a pack of insightface, by its name."""
-    return path.is_file() and path.name.endswith((".bin", ".bin.xz"))
+    return path.is_file() and path.name.endswith(BIN_SUFFIXES)

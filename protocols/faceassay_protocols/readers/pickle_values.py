@@ -29,7 +29,7 @@ def encoded_image(value: Value, content: Content, place: str) -> Stored:
             return stored
         raise ValueError(f"an array of {code} instead of bytes")
     except ValueError as error:
-        raise DataError(f"{place}: no encoded image: {error}") from error
+        raise DataError(f"{place}: no encoded image: {error}; fetch the pack again") from error
 
 
 def stored_bytes(stored: Stored, content: Content, place: str) -> bytes:
@@ -41,7 +41,7 @@ def stored_bytes(stored: Stored, content: Content, place: str) -> bytes:
     try:
         return stored.read(content)
     except ValueError as error:
-        raise DataError(f"{place}: damaged at byte {stored.start} ({error})") from error
+        raise DataError(f"{place}: damaged at byte {stored.start} ({error}): fetch the pack again") from error
 
 
 def same_labels(value: Value, content: Content, place: str) -> BoolArray:
@@ -53,7 +53,7 @@ def same_labels(value: Value, content: Content, place: str) -> BoolArray:
     try:
         numbers = _numbers(value, content)
     except ValueError as error:
-        raise DataError(f"{place}: labels that cannot be read: {error}") from error
+        raise DataError(f"{place}: labels that cannot be read: {error}; fetch the pack again") from error
     same: BoolArray = np.equal(numbers, 1)
     wrong = ~same & np.not_equal(numbers, 0)
     if wrong.any():

@@ -23,7 +23,7 @@ from faceassay_protocols.readers.decoding import (
     stored_size,
 )
 from faceassay_protocols.readers.matlab import Value, matlab_variables
-from faceassay_protocols.readers.tree import Tree, inside, joined, open_tree, subtree_with
+from faceassay_protocols.readers.tree import LARGEST_LIST, Tree, inside, joined, open_tree, subtree_with
 
 Counts = Literal["assert", "warn"]
 """What becomes of a set with other counts than TinyFace."""
@@ -164,7 +164,8 @@ def _aligned(tree: Tree, lists: str) -> str:
 
 def _listed(layout: _Layout, what: _List) -> _Listed:
     place = layout.tree.place(joined(layout.lists, what.file))
-    listed, ids = _entries(matlab_variables(layout.tree.read(joined(layout.lists, what.file)), place), what, place)
+    content = layout.tree.read(joined(layout.lists, what.file), LARGEST_LIST)
+    listed, ids = _entries(matlab_variables(content, place), what, place)
     files = layout.files(what.folder)
     names = [f"{what.folder}/{name}" for name in _present(listed, files, layout.tree.place(layout.images), what)]
     if len(set(names)) < len(names):

@@ -10,6 +10,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -17,15 +18,21 @@ from typing import Protocol
 
 from faceassay.contracts import DataError
 from faceassay.fingerprints import file_digests, path_fingerprint, tree_fingerprint
+from faceassay_protocols.readers.appearance import HEAD, impostor
 
 LARGEST_FILE = 2**30
 """Bytes: no file of a pack is larger; one that claims to be is not read."""
+LARGEST_LIST = 2**24
+"""Bytes: no list of pairs or names is larger (the known ones stay below a million); text takes many times its size."""
+BIN_SUFFIXES = (".bin", ".bin.xz")
+"""What the names of insightface's packs end in."""
 
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, ValueError)
 """What `zipfile` raises for members that are damaged, encrypted or packed in a way it does not know."""
 
 _ALIGNED = re.compile("(?<![a-z])(?P<denied>(un|not|non|mis)[^a-z]*)?align", re.IGNORECASE)
 _DRIVE = re.compile("[A-Za-z]:")
+_NAMED = 10
 
 
 class Tree(Protocol):
@@ -43,11 +50,11 @@ class Tree(Protocol):
     def folders(self, folder: str = "") -> Sequence[str]:
         """Return the names of the folders directly in ``folder``, sorted; hidden ones are left out."""
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, at_most: int = LARGEST_FILE) -> bytes:
         """Return the bytes of a file.
 
         Raises:
-            DataError: when it is missing, unreadable or too large (names it).
+            DataError: when it is missing, unreadable or larger than ``at_most`` bytes (names it).
         """
 
     def place(self, name: str) -> str:
@@ -77,7 +84,13 @@ def open_tree(path: Path) -> Tree:
     try:
         return ZipTree(path, zipfile.ZipFile(path))
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise DataError(f"{path}: neither a folder nor a readable zip ({error})") from error
+        with suppress(OSError), path.open("rb") as file:
+            if what := impostor(file.read(HEAD), expected=b"PK\x03\x04"):
+                raise DataError(f"{path}: neither a folder nor a zip; it looks like {what}") from error
+        raise DataError(
+            f"{path}: neither a folder nor a readable zip ({error}): fetch it again, or give the folder or zip of the "
+            "native files; a pack of insightface ends in .bin or .bin.xz"
+        ) from error
 
 
 def subtree_with(tree: Tree, *entries: str, depth: int = 2) -> str:
@@ -95,7 +108,17 @@ def subtree_with(tree: Tree, *entries: str, depth: int = 2) -> str:
             if all(joined(folder, entry) in held or joined(folder, entry) in tree for entry in entries):
                 return folder
         level = [inner for folder in level for inner in tree.folders(folder)]
-    raise DataError(f"{tree.path} holds no {' and '.join(entries)}: give the folder that does, or a zip of it")
+    raise DataError(
+        f"{tree.path} holds no {' and '.join(entries)}: give the folder that does, or a zip of it{packs_hint(tree)}"
+    )
+
+
+def packs_hint(tree: Tree) -> str:
+    """Return words for a message that name the insightface packs in ``tree``, at most one folder deep; '' for none."""
+    held = [file for folder in ("", *tree.folders()) for file in tree.listed(folder) if file.endswith(BIN_SUFFIXES)]
+    shown = ", ".join(held[:_NAMED]) + (", ..." if len(held) > _NAMED else "")
+    unpacked = "" if tree.path.is_dir() else ", unpacked"
+    return f". It holds packs of insightface: to score one, give the file itself{unpacked} ({shown})" if held else ""
 
 
 def says_aligned(folder: str) -> bool:
@@ -143,15 +166,16 @@ class FolderTree:
         """Return the names of the folders directly in ``folder``, sorted; hidden ones are left out."""
         return [joined(folder, entry.name) for entry in self._entries(folder) if entry.is_dir()]
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, at_most: int = LARGEST_FILE) -> bytes:
         """Return the bytes of a file."""
         path = self.path / inside(name, str(self.path))
         try:
-            if path.stat().st_size > LARGEST_FILE:
-                raise DataError(f"{path}: too large for a file of a benchmark")
+            if path.stat().st_size > at_most:
+                raise _too_large(str(path), at_most)
             return path.read_bytes()
         except (OSError, ValueError) as error:
-            raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise DataError(f"{path}: {reason}: restore it, or fetch the benchmark again") from error
 
     def place(self, name: str) -> str:
         """Return how messages name a file."""
@@ -189,19 +213,19 @@ class ZipTree:
         """Return the names of the folders directly in ``folder``, sorted; hidden ones are left out."""
         return self._content.get(folder, ([], []))[1]
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, at_most: int = LARGEST_FILE) -> bytes:
         """Return the bytes of a member."""
         if name not in self._members:
-            raise DataError(f"{self.place(name)}: no such file in the zip")
-        if self._members[name].file_size > LARGEST_FILE:
-            raise DataError(f"{self.place(name)}: too large for a file of a benchmark")
+            raise DataError(f"{self.place(name)}: no such file in the zip: fetch the benchmark again")
+        if self._members[name].file_size > at_most:
+            raise _too_large(self.place(name), at_most)
         try:
             with self._lock, self.archive.open(self._members[name]) as file:
-                content = file.read(LARGEST_FILE + 1)
+                content = file.read(at_most + 1)
         except _UNREADABLE as error:
-            raise DataError(f"{self.place(name)}: cannot be read from the zip ({error})") from error
-        if len(content) > LARGEST_FILE:
-            raise DataError(f"{self.place(name)}: too large for a file of a benchmark")
+            raise DataError(f"{self.place(name)}: cannot be read from the zip ({error}): fetch it again") from error
+        if len(content) > at_most:
+            raise _too_large(self.place(name), at_most)
         return content
 
     def place(self, name: str) -> str:
@@ -235,6 +259,10 @@ class ZipTree:
                 content.setdefault(above, (set(), set()))[1].add(folder)
                 folder = above
         return {folder: (_shown(files), _shown(inner)) for folder, (files, inner) in content.items()}
+
+
+def _too_large(place: str, at_most: int) -> DataError:
+    return DataError(f"{place}: too large: no such file of a benchmark has more than {at_most} bytes; fetch it again")
 
 
 def _shown(names: Iterable[str]) -> list[str]:

@@ -14,7 +14,7 @@ from faceassay_protocols.readers.decoding import OtherSizes
 from faceassay_protocols.readers.known import FOLDS, KNOWN
 from faceassay_protocols.readers.pair_lists import ListedPair, deviations, pair_pack, stem, whole
 from faceassay_protocols.readers.text import text_lines
-from faceassay_protocols.readers.tree import joined, open_tree, subtree_with
+from faceassay_protocols.readers.tree import LARGEST_LIST, joined, open_tree, subtree_with
 
 Name = Literal["calfw", "cplfw"]
 
@@ -41,7 +41,7 @@ def read_two_line_pairs(path: Path, *, name: Name, image_size: int, other_sizes:
     tree = open_tree(path)
     file = f"pairs_{name.upper()}.txt"
     listing = joined(subtree_with(tree, file), file)
-    listed = list(_pairs(tree.read(listing), tree.place(listing), name))
+    listed = list(_pairs(tree.read(listing, LARGEST_LIST), tree.place(listing), name))
     pairs = _folded(listed, tree.place(listing))
     return pair_pack(
         tree,

@@ -152,7 +152,7 @@ def test_an_input_of_one_channel_is_refused(tmp_path):
         )
     )
     onnx.save(model, tmp_path / "grey.onnx")
-    with pytest.raises(DataError, match=r"image \[1, 1, 8, 8\] is FLOAT: it must be"):
+    with pytest.raises(DataError, match=r"input is image \[1, 1, 8, 8\]: it must be \[B, 3, S, S\] or"):
         onnx_model.load(tmp_path / "grey.onnx", Preprocessing())
 
 

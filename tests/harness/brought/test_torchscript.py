@@ -1,6 +1,7 @@
 """TorchScript archives: the same numbers as by hand, tuples, baked-in batches, and what is no such archive."""
 
 import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -85,6 +86,14 @@ def test_archives_are_told_from_checkpoints_and_others(saved, tmp_path):
     (tmp_path / "text.pt").write_text("no archive")
     assert torchscript.is_archive(saved())
     assert not any(torchscript.is_archive(tmp_path / name) for name in ("state.pth", "old.pth", "text.pt", "none.pt"))
+
+
+def test_an_archive_of_other_objects_is_refused_with_the_reason(saved, tmp_path):
+    with zipfile.ZipFile(saved()) as whole, zipfile.ZipFile(tmp_path / "armed.pt", "w") as armed:
+        for name in whole.namelist():
+            armed.writestr(name, b"\x80\x02cposix\nsystem\n." if name.endswith("/data.pkl") else whole.read(name))
+    with pytest.raises(DataError, match=r"no readable TorchScript archive \(Unknown type name 'posix\.system'"):
+        torchscript.load(tmp_path / "armed.pt", Preprocessing())
 
 
 def test_a_damaged_archive_is_named(saved):

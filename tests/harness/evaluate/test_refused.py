@@ -7,10 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from evaluating import (
-    FEW,
-)
+from evaluating import FEW, WEIGHTS
 from faceassay.registry import Origin, Registry
+from miniatures.brought import write_onnx, write_torchscript
 from tiny_benchmarks import TinySize
 
 
@@ -119,6 +118,28 @@ def test_a_recognizer_that_is_none_is_refused(evaluate):
     said = evaluate("--benchmark", "lfw={packs}/lfw.bin", recognizer="{packs}/lfw.bin")
     assert said.code == 2
     assert "neither an ONNX file" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ("half.onnx", "half.onnx: it is no readable ONNX file"),
+        ("half.pt", "half.pt is neither an ONNX file"),
+        ("size.onnx", "size.onnx: the network takes images of 84 px, not the image_size 112"),
+    ],
+)
+def test_a_recognizer_that_cannot_embed_is_refused_before_packs_are_opened(
+    evaluate, packs, tmp_path, monkeypatch, wrong, problem
+):
+    (tmp_path / "half.onnx").write_bytes((packs / "model.onnx").read_bytes()[:-100])
+    (tmp_path / "half.pt").write_bytes(write_torchscript(tmp_path / "whole.pt", WEIGHTS).read_bytes()[:-100])
+    write_onnx(tmp_path / "size.onnx", WEIGHTS, side=84)
+    monkeypatch.setattr("faceassay_protocols.readers.pair_files.PairFiles.open", None)
+    options = ["--image-size", "112"] if wrong == "size.onnx" else []
+    said = evaluate("--benchmark", "lfw={packs}/lfw", *options, recognizer=f"{{tmp}}/{wrong}", store=tmp_path / "new")
+    assert said.code == 2
+    assert problem in said.stderr
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_device_that_is_not_there_is_refused(evaluate):

@@ -144,7 +144,12 @@ def test_a_file_of_another_name_is_refused(folder):
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 100, b"not a pickle", b"{}", b"PK\3\4"])
 def test_what_is_no_pickle_is_refused(folder, content):
-    refused(stored(folder, content), "no verification pack, or a damaged one")
+    refused(stored(folder, content), "no verification pack")
+
+
+def test_a_pointer_in_place_of_a_pack_is_told(folder):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 65000000\n"
+    refused(stored(folder, pointer), "it looks like a pointer of Git LFS: fetch the file itself with git lfs pull")
 
 
 @pytest.mark.parametrize(
@@ -219,6 +224,13 @@ def test_one_image_may_be_in_many_pairs(folder):
     pack = opened(write_bin(folder / "pack.bin", encoded()[:1] * 40, LABELS))
     pixels = pack.images(np.arange(40))
     assert (pixels == pixels[0]).all()
+
+
+def test_pairs_of_one_image_are_counted_whether_it_is_written_once_or_twice(folder):
+    images = [bytes(bytearray(image)) for image in encoded()]
+    images[5], images[9], images[14] = images[4], bytes(bytearray(images[8])), images[12]
+    (warning,) = opened(write_bin(folder / "pack.bin", images, LABELS)).warnings
+    assert warning.endswith("pack.bin: 2 of 20 pairs pair an image with itself (the first: 4)")
 
 
 def test_one_large_image_in_many_pairs_is_looked_at_once(folder, monkeypatch):

@@ -132,7 +132,7 @@ def test_a_missing_fold_is_refused(cfp):
 @pytest.mark.parametrize("name", ["Pair_list_P.txt", "Split/FP/01/same.txt"])
 def test_a_missing_list_is_named(cfp, name):
     (cfp / "Protocol" / name).unlink()
-    with pytest.raises(DataError, match=f"{name}: No such file"):
+    with pytest.raises(DataError, match=f"{name}: No such file.*: restore it, or fetch"):
         opened(cfp)
 
 

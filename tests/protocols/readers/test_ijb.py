@@ -178,7 +178,8 @@ def test_missing_images_are_named_together(ijb, tmp_path, as_zip):
         read_ijb(path, name="ijb-c")
 
 
-def test_a_damaged_image_is_named_when_asked_for(ijb):
+def test_a_damaged_image_that_the_sample_missed_is_named_when_asked_for(ijb, monkeypatch):
+    monkeypatch.setattr("faceassay_protocols.readers.ijb._SIZES_LOOKED_AT", 2)
     (ijb.path / "loose_crop" / "8.jpg").write_bytes(b"no image")
     pack = read_ijb(ijb.path, name="ijb-c")
     assert len(pack.images(np.array([6]))) == 1
@@ -194,6 +195,32 @@ def test_landmarks_without_a_scale_are_named_at_opening(ijb):
     with pytest.raises(DataError, match=r"the landmarks of 1 images cannot be aligned: 3\.jpg\."):
         read_ijb(ijb.path, name="ijb-c")
     assert len(read_ijb(ijb.path, name="ijb-c", align="none", other_sizes="resize")) == 90
+
+
+def moved(ijb, change, rows):
+    """Rewrite the landmarks of some rows: float [5, 2] to others."""
+    file = ijb.file("name_5pts_score.txt")
+    lines = file.read_text().splitlines()
+    for row in rows:
+        name, *numbers, score = lines[row].split()
+        points = change(np.array(numbers, dtype=float).reshape(5, 2))
+        lines[row] = " ".join([name, *map(str, points.ravel()), score])
+    file.write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda points: points * 1000, lambda points: points + np.array([0, 900]), lambda points: points / 200]
+)
+def test_landmarks_that_are_no_pixels_of_the_crop_are_counted(ijb, change):
+    moved(ijb, change, rows=(3, 40, 41))
+    warning = read_ijb(ijb.path, name="ijb-c").warnings[-1]
+    assert "loose_crop: the landmarks of 3 of 90 images looked at are centred outside the image or within" in warning
+    assert "such as loose_crop/4.jpg:" in warning
+
+
+def test_a_mouth_outside_its_crop_is_no_fault(ijb):
+    moved(ijb, lambda points: points + ([[0, 0]] * 3 + [[0, 60]] * 2), rows=range(90))
+    assert not any("landmarks" in warning for warning in read_ijb(ijb.path, name="ijb-c").warnings)
 
 
 def test_crops_are_not_taken_for_aligned(ijb):

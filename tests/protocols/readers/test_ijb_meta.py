@@ -6,9 +6,11 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from faceassay.contracts import DataError
-from faceassay_protocols.readers import columns
+from faceassay_protocols.readers import columns, ijb_meta
 from faceassay_protocols.readers.ijb_meta import read_meta
 from faceassay_protocols.readers.tree import open_tree
 from miniatures.ijb import write_ijb
@@ -71,6 +73,33 @@ def test_a_second_opening_parses_nothing(ijb, monkeypatch):
     read(ijb)
     monkeypatch.setattr(columns, "parsed", None)
     assert_read_as_written(read(ijb), ijb)
+
+
+def test_repeated_pairs_and_templates_alone_are_counted_once_and_for_all(ijb, monkeypatch):
+    (one, other, _), *_ = ijb.pairs
+    more = [f"{other} {one} 0", f"{one} {other} 1", f"{one} {one} 1"]
+    edit(ijb, "template_pair_label.txt", lambda lines: [*lines, *more])
+    for _ in range(2):  # parsed, then from the cache
+        repeated, alone = (warning.partition("label.txt: ")[2] for warning in read(ijb).warnings[:2])
+        low, high = sorted((one, other))
+        assert repeated == f"2 of 75 pairs pair templates that another one pairs too, such as {low} and {high}"
+        assert alone == f"1 of 75 pairs pair a template with itself, such as {one}"
+        monkeypatch.setattr(ijb_meta, "_odd_pairs", None)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from([0, 1, 2**31 - 1]))))
+def test_odd_pairs_are_those_that_a_loop_finds(listed):
+    seen, repeated, alone = set(), [], []
+    for pair in listed:
+        repeated += [pair] if frozenset(pair) in seen else []
+        alone += [pair[0]] if len({*pair}) == 1 else []
+        seen.add(frozenset(pair))
+    first, second = np.array(listed, dtype=np.int32).reshape(-1, 2).T
+    odd = ijb_meta._odd_pairs({"first": first, "second": second})
+    counted = {title: int(column[0]) for title, column in odd.items()}
+    assert (counted["repeated"], counted["alone"]) == (len(repeated), len(alone))
+    assert not repeated or {counted["first"], counted["second"]} in [{*pair} for pair in repeated]
+    assert not alone or counted["with"] in alone
 
 
 def test_all_files_read_are_named(ijb):

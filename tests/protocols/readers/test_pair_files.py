@@ -18,6 +18,7 @@ from faceassay_protocols.pair_sets import CfpFp, Lfw
 from faceassay_protocols.readers.gallery_files import GalleryFiles
 from faceassay_protocols.readers.pair_files import PairFiles, require_folds
 from faceassay_protocols.readers.template_files import TemplateFiles
+from faceassay_protocols.readers.tree import LARGEST_LIST
 from faceassay_protocols.tinyface import TinyFace
 from miniatures.bins import alternating, photographs, write_bin
 from miniatures.ijb import write_ijb
@@ -69,6 +70,16 @@ def pairs_of(pack):
     return [(pack.names[a], pack.names[b]) for a, b in zip(pack.first, pack.second, strict=True)]
 
 
+LISTS = {
+    "lfw": "pairs.txt",
+    "cfp-fp": "Protocol/Pair_list_P.txt",
+    "cfp-ff": "Protocol/Split/FF/03/diff.txt",
+    "agedb-30": "04_FINAL_protocol_30_years.mat",
+    "calfw": "pairs_CALFW.txt",
+    "cplfw": "pairs_CPLFW.txt",
+}
+
+
 # --- the right reader
 
 
@@ -86,6 +97,28 @@ def test_native_files_are_read_from_a_folder_and_from_a_zip_alike(benchmark, set
         assert pack.identity is not None
         assert [name.rpartition("/")[2] for name in pack.names] == [name.rpartition("/")[2] for name in packs[0].names]
     assert pairs_of(packs[0]) == pairs_of(packs[1])
+
+
+@pytest.mark.parametrize("benchmark", LISTS)
+def test_a_list_that_unpacks_to_far_too_much_is_not_read(benchmark, sets, tmp_path):
+    folder = shutil.copytree(sets[benchmark], tmp_path / "set")
+    with (folder / LISTS[benchmark]).open("r+b") as file:
+        file.truncate(LARGEST_LIST + 1)
+    for path in (folder, zip_of(folder)):
+        with pytest.raises(DataError, match=f"{LISTS[benchmark]}: too large"):
+            opened(benchmark, path)
+
+
+@pytest.mark.parametrize("benchmark", WRITERS)
+def test_packs_in_a_folder_or_zip_without_a_list_are_pointed_to(benchmark, ten_folds, tmp_path):
+    folder = tmp_path / "faces"
+    (folder / "val").mkdir(parents=True)
+    for name in ("a.bin", "val/b.bin.xz"):
+        shutil.copy(ten_folds, folder / name)
+    with pytest.raises(DataError, match=r"to score one, give the file itself \(a\.bin, val/b\.bin\.xz\)"):
+        opened(benchmark, folder)
+    with pytest.raises(DataError, match=r"give the file itself, unpacked \(a\.bin, "):
+        opened(benchmark, zip_of(folder))
 
 
 def test_the_two_protocols_of_cfp_are_different_pairs(sets):

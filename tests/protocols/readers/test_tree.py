@@ -71,7 +71,7 @@ def test_only_files_are_contained(tree):
 
 
 def test_a_missing_file_is_named(tree):
-    with pytest.raises(DataError, match=r"images/z\.jpg: .*[Nn]o such file"):
+    with pytest.raises(DataError, match=r"images/z\.jpg: .*[Nn]o such file.*fetch the benchmark again"):
         tree.read("images/z.jpg")
 
 
@@ -234,6 +234,22 @@ def test_a_file_too_large_for_a_pack_is_not_read(tmp_path):
         file.truncate(LARGEST_FILE + 1)
     with pytest.raises(DataError, match="sparse: too large"):
         tree.read("sparse")
+
+
+def test_a_file_may_be_asked_to_be_smaller(tree):
+    assert tree.read("images/a.jpg", 99) == FILES["images/a.jpg"]
+    with pytest.raises(DataError, match=r"images/a\.jpg: too large: .* more than 98 bytes; fetch it again"):
+        tree.read("images/a.jpg", 98)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [(b"\x80\x04.", "a pickle: packs of insightface end in .bin"), (b"<html>", "a web page: the download failed")],
+)
+def test_what_looks_like_something_else_is_told(tmp_path, content, what):
+    (tmp_path / "lfw.pkl").write_bytes(content)
+    with pytest.raises(DataError, match=rf"lfw\.pkl: neither a folder nor a zip; it looks like {what}"):
+        open_tree(tmp_path / "lfw.pkl")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"no zip at all", zip_bytes(FILES)[:-30]])
