@@ -142,7 +142,7 @@ def test_list_shows_every_bundled_plugin_under_its_kind():
 
 
 def test_list_shows_summary_distribution_and_version():
-    summary = "ScoreMix: score mixing, two network evaluations for a pair"
+    summary = "ScoreMix: score mixing, one network evaluation for each class of a mix"
     assert f"scoremix {summary} [faceassay {importlib.metadata.version('faceassay')}]" in lines("list")
 
 
@@ -169,7 +169,7 @@ def test_list_of_the_broken_is_empty_when_all_is_well():
 def test_describe_opens_with_kind_version_and_summary():
     assert lines("describe", "scoremix")[:2] == [
         "scoremix (augmentation, version 1)",
-        "ScoreMix: score mixing, two network evaluations for a pair",
+        "ScoreMix: score mixing, one network evaluation for each class of a mix",
     ]
 
 
@@ -179,9 +179,9 @@ def test_describe_opens_with_kind_version_and_summary():
         "paper ScoreMix (arXiv v1), algorithm 1 and equation 6",
         f"distribution faceassay {importlib.metadata.version('faceassay')} (entry point 'plugins')",
         f"source {faceassay_plugins.augmentations.scoremix.__file__}",
-        "Mix the scores of two classes along one trajectory (ScoreMix, algorithm 1 and equation 6).",
-        "mixing: float >= -2 and <= 3, default 0.5",
-        "lambda: the second class gets lambda, the first 1 - lambda (ScoreMix: 0.5)",
+        "Mix the scores of two or more classes along one trajectory (ScoreMix, algorithm 1 and equation 6).",
+        "mixing: float >= -2 and <= 3 | tuple of float >= -2 and <= 3, default 0.5",
+        "classes of a mix; more than two are drawn at random, equal weights",
         "pairs: int >= 1, default 10000 [pairs]",
         "steps: int >= 2 and <= 1000, default 32 [steps]",
         "sigma_min: float > 0, default 0.002",
@@ -338,7 +338,7 @@ def test_list_as_a_program(in_process):
 def test_describe_as_a_program(in_process):
     run = in_process("-m", "faceassay", "describe", "scoremix")
     assert run.returncode == 0
-    assert "mixing: float >= -2 and <= 3, default 0.5" in run.stdout
+    assert "mixing: float >= -2 and <= 3 | tuple of float >= -2 and <= 3, default 0.5" in run.stdout
 
 
 def test_unknown_name_as_a_program(in_process):

@@ -141,11 +141,10 @@ class _Course:
     def _embedded(self, mixes: IntArray, weights: tuple[float, ...], noise_from: int) -> Vectors:
         """Return embeddings of images under each of ``mixes``, [M, K, d]; noise is counted in conditions."""
         images, before = self.search.images, self.sources.generator.evaluations
-        rows, keys = (
-            mixes.repeat(images, axis=0),
-            noise_keys(self.context.seed, noise_from * images, len(mixes) * images),
-        )
-        total, found = (len(self.classes) + len(self.search.grid) ** 2 * len(self.pairs)) * images, []
+        rows = mixes.repeat(images, axis=0)
+        keys = noise_keys(self.context.seed, noise_from * images, len(rows))
+        total = (len(self.classes) + len(self.search.grid) ** 2 * len(self.pairs)) * images
+        found = []
         for start in range(0, len(rows), BLOCK):
             self.context.progress(self._done() + start, total)
             block = rows[start : start + BLOCK]

@@ -1,15 +1,18 @@
 """Own the exact choice of the closest or farthest pairs. Searches in float32, decides in float64, lists no whole table.
 
-The bound. Let u = 2^-24 and let a, b be two rows of k numbers, rounded to float32 (each by a factor 1 + e, |e| <= u).
-Their product in float32, whatever the order of its sums and with fused operations or without, is off by at most
-gamma_k sum |a_n b_n| with gamma_k = k u / (1 - k u) (Higham 2002, section 3.1), and rounding the rows by at most
-(2 u + u^2) sum |a_n b_n|. Since 2 sum |a_n b_n| <= |a|^2 + |b|^2, the error is at most a share of each row,
+Cosine distances order pairs as squared distances of unit rows do, |a - b|^2 = 2 - 2 a.b, and both metrics are searched
+alike: rows are centred, which changes no distance and leaves float32 only what tells them apart, and scaled to length
+one at most by a power of two. The score 2 a.b - |a|^2 - |b|^2 is one product of rows of k = d + 2 numbers.
 
-    rate (|a|^2 + |b|^2) / 2,    rate = gamma_k (1 + u)^2 + 2 u + u^2,
+The bound. Let u = 2^-24. The product in float32, whatever the order of its sums and with fused operations or without,
+is off by at most gamma_k T with gamma_k = k u / (1 - k u) (Higham 2002, section 3.1), where T is the sum of the
+absolute terms, and rounding each number by a factor 1 + e, |e| <= u, by at most (2 u + u^2) T. Since 2 sum |a_n b_n| is
+at most |a|^2 + |b|^2, T is at most twice that (and the rounded rows' (1 + u)^2 times more), so the error is at most
 
-and the same with 2 rate in place of rate / 2 for the squared distance 2 a.b - |a|^2 - |b|^2, whose terms add up to at
-most twice |a|^2 + |b|^2 (the norms are two more columns, so k = d + 2). What float64 rounds is at most
-(2 k + 64) 2^-53 of the same, and what float32 underflows at most k 2^-123 where no row is longer than 2.
+    2 rate (|a|^2 + |b|^2),    rate = gamma_k (1 + u)^2 + 2 u + u^2,
+
+a share for each row. What float64 rounds is at most (2 k + 64) 2^-53 of T, what float32 underflows at most k 2^-123,
+and what float64 rounds in 1 - a.b and in the unit lengths at most (4 d + 64) 2^-53 of the squared scale.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ Order = Literal["closest", "farthest"]
 
 HEIGHT, WIDTH = 512, 2048
 """Rows and columns of the table of products that are looked at together."""
+LEAST = -5.0
+"""Less than any score: rows are no longer than one."""
 SPARE = 2**16
 """Candidates that may wait, beyond four times those asked for, before they are sifted."""
 
@@ -85,31 +90,30 @@ class _Scores:
 
 
 def _scores(rows: Rows, order: Order, metric: Metric) -> _Scores:
-    sign = 1.0 if order == "closest" else -1.0
-    if metric == "cosine":
-        squares = np.ones(len(rows)) * (1 + 1e-9)
-        return _Scores((sign * rows).astype(np.float32), rows.astype(np.float32), _rate(rows.shape[1]) / 2 * squares)
     apart = rows - rows.mean(0)
-    apart *= 2.0 ** -np.ceil(np.log2(max(np.linalg.norm(apart, axis=1).max(initial=0), 2.0**-500)))
+    scale = 2.0 ** -np.ceil(np.log2(max(np.linalg.norm(apart, axis=1).max(initial=0), 2.0**-500)))
+    apart *= scale
     squares, one = np.einsum("nd,nd->n", apart, apart), np.ones(len(rows))
-    left = np.column_stack([2 * apart, -squares, -one]) * sign
+    left = np.column_stack([2 * apart, -squares, -one]) * (1.0 if order == "closest" else -1.0)
     right = np.column_stack([apart, one, squares])
     slack = 2 * _rate(left.shape[1]) * squares + left.shape[1] * 2.0**-123
+    if metric == "cosine":
+        slack += (2 * rows.shape[1] + 32) * 2.0**-53 * scale**2
     return _Scores(left.astype(np.float32), right.astype(np.float32), slack)
 
 
-def _rate(terms: int) -> float:
+def _rate(numbers: int) -> float:
     u = 2.0**-24
-    gamma = terms * u / (1 - terms * u)
-    return gamma * (1 + u) ** 2 + 2 * u + u * u + (2 * terms + 64) * 2.0**-53 + terms * 2.0**-123
+    gamma = numbers * u / (1 - numbers * u)
+    return float(gamma * (1 + u) ** 2 + 2 * u + u * u + (2 * numbers + 64) * 2.0**-53)
 
 
 def _extremes(rows: Rows, count: int, order: Order, metric: Metric) -> IntArray:
     scores, limit = _scores(rows, order, metric), 4 * count + SPARE
-    found, bound = _Candidates.none(), -np.inf
+    found, bound = _Candidates.none(), LEAST
     for block, columns in _upper_triangle(len(rows)):
         product = scores.left[block] @ scores.right[columns].T
-        floor = bound - scores.slack[block].max() - scores.slack[columns].max()
+        floor = max(bound - scores.slack[block].max() - scores.slack[columns].max(), LEAST)
         hits = np.flatnonzero(product >= np.nextafter(np.float32(floor), np.float32(-np.inf)))
         pairs = np.stack([hits // product.shape[1] + block.start, hits % product.shape[1] + columns.start], axis=1)
         found = found.joined(pairs, product.ravel()[hits], scores.slack)
