@@ -16,11 +16,13 @@ from faceassay_plugins.selection.drawing import random_pairs
 from faceassay_plugins.selection.numbering import pair_count, pairs_numbered
 
 Numbers = NDArray[np.float64]
-Measure = Callable[[IntArray], Numbers]
+Measure = Callable[[IntArray], tuple[Numbers, Numbers]]
 
 QUANTILES = (0.005, 0.025, 0.5, 0.975, 0.995)
 WHOLE_TABLE = 4096
-"""So many classes, or fewer, have the table of their distances in memory (128 MB)."""
+"""So many classes, or fewer, have tables of their distances and ranks in memory, 128 MB each, and use all pairs."""
+DRAWN = 100_000
+"""Pairs that are drawn of more classes."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def distance_correlation(
     *,
     metric_e: Metric = "cosine",
     metric_c: Metric = "cosine",
-    pairs: int = 500_000,
+    pairs: int | None = None,
     permutations: int = 199,
     seed: int = 0,
 ) -> DistanceCorrelation:
@@ -77,7 +79,8 @@ def distance_correlation(
     Args:
         e, c: vectors of the same L classes, [L, d_E] and [L, d_C].
         metric_e, metric_c: their distances.
-        pairs: up to so many pairs all are used; of more, so many are drawn without replacement.
+        pairs: where there are more, so many are drawn without replacement. None: all pairs of up to 4,096 classes,
+            100,000 of more.
         permutations: number of permutations; the smallest p-value is 1 / (permutations + 1).
         seed: of the permutations and the drawing.
 
@@ -87,18 +90,18 @@ def distance_correlation(
     """
     if len(e) != len(c) or len(e) < 3:
         raise ValueError(f"{len(e)} and {len(c)} classes: give the same classes in both spaces, at least three")
-    rows_e, rows_c = checked_rows(e, metric_e), checked_rows(c, metric_c)
-    classes, sampled = len(e), pair_count(len(e)) > pairs
-    chosen = random_pairs(classes, pairs, seed) if sampled else _all_pairs(classes)
-    near_e, measure = _measure(rows_e, metric_e)(chosen), _measure(rows_c, metric_c)
-    vectors = _centred(e), _centred(c)
-    ranks_e = _standard(_ranks(near_e))
-    near_e = _standard(near_e)
+    rows_e, rows_c, classes = checked_rows(e, metric_e), checked_rows(c, metric_c), len(e)
+    wanted = pairs or (pair_count(classes) if classes <= WHOLE_TABLE else DRAWN)
+    sampled = pair_count(classes) > wanted
+    chosen = random_pairs(classes, wanted, seed) if sampled else _all_pairs(classes)
+    near_e = pair_distances(rows_e, chosen, metric_e) if sampled else all_distances(rows_e, metric_e)
+    standard_e, measure = (_standard(near_e), _standard(_ranks(near_e))), _measure(rows_c, metric_c, sampled)
+    vectors = _aligned(e), _aligned(c)
 
-    def statistics(order: IntArray) -> tuple[float, float, float]:
-        near_c = measure(order[chosen])
-        spearman = float(ranks_e @ _standard(_ranks(near_c)))
-        return float(near_e @ _standard(near_c)), spearman, _alignment(vectors[0], vectors[1][order])
+    def statistics(order: IntArray) -> list[float]:
+        near_c = map(_standard, measure(order[chosen]))
+        correlations = [float(one @ other) for one, other in zip(standard_e, near_c, strict=True)]
+        return [*correlations, float(np.linalg.norm(vectors[0].T @ vectors[1][order]) ** 2)]
 
     found = statistics(np.arange(classes))
     rng = generator(seed, 1)
@@ -112,15 +115,23 @@ def _all_pairs(classes: int) -> IntArray:
     return pairs_numbered(np.arange(pair_count(classes)), classes)
 
 
-def _measure(rows: Rows, metric: Metric) -> Measure:
-    """Return what gives the distances of pairs in any order: looked up in a table where that is small."""
-    classes = len(rows)
-    if classes > WHOLE_TABLE:
-        return lambda pairs: pair_distances(rows, pairs, metric)
+def _measure(rows: Rows, metric: Metric, sampled: bool) -> Measure:
+    """Return what gives the distances of pairs and their ranks; looked up in tables where these are small."""
+    if sampled or len(rows) > WHOLE_TABLE:
+        return lambda pairs: _with_ranks(pair_distances(rows, pairs, metric))
+    tables = [_table(values, len(rows)) for values in _with_ranks(all_distances(rows, metric))]
+    return lambda pairs: (tables[0][pairs[:, 0], pairs[:, 1]], tables[1][pairs[:, 0], pairs[:, 1]])
+
+
+def _with_ranks(values: Numbers) -> tuple[Numbers, Numbers]:
+    return values, _ranks(values)
+
+
+def _table(values: Numbers, classes: int) -> Numbers:
     table = np.zeros((classes, classes))
-    table[np.triu_indices(classes, 1)] = all_distances(rows, metric)
+    table[np.triu_indices(classes, 1)] = values
     table += table.T
-    return lambda pairs: table[pairs[:, 0], pairs[:, 1]]
+    return table
 
 
 def _ranks(values: Numbers) -> Numbers:
@@ -140,14 +151,11 @@ def _standard(values: Numbers) -> Numbers:
     return standard
 
 
-def _centred(vectors: NDArray[Any]) -> Numbers:
-    centred: Numbers = np.asarray(vectors, dtype=np.float64) - np.mean(vectors, axis=0, dtype=np.float64)
-    return centred
-
-
-def _alignment(x: Numbers, y: Numbers) -> float:
-    """Return linear CKA of centred x and y (Kornblith et al. 2019): |x'y|^2 / (|x'x| |y'y|)."""
-    return float(np.linalg.norm(x.T @ y) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)))
+def _aligned(vectors: NDArray[Any]) -> Numbers:
+    """Return ``vectors`` centred and scaled so that linear CKA (Kornblith et al. 2019) of two is |x'y|^2."""
+    centred = np.asarray(vectors, dtype=np.float64) - np.mean(vectors, axis=0, dtype=np.float64)
+    scaled: Numbers = centred / (np.sqrt(np.linalg.norm(centred.T @ centred)) or 1.0)
+    return scaled
 
 
 def _statistic(value: float, null: Numbers, *, two_sided: bool) -> Statistic:

@@ -13,7 +13,7 @@ from faceassay_plugins.selection.numbering import first_numbers, pair_count
 Metric = Literal["cosine", "l2"]
 Rows = NDArray[np.float64]
 
-TOGETHER = 2**21
+TOGETHER = 2**17
 """Numbers gathered at once."""
 STRIP = 256
 """Rows that stay in the processor's cache while others pass by."""
