@@ -184,8 +184,8 @@ def test_flipping_shows_mirrored_images(small, faces, tmp_path):
     )
 
 
-def test_bfloat16_trains_float32_weights(small, faces, tmp_path):
-    plugin = small.model_copy(update={"precision": "bfloat16"})
-    fit(plugin, faces, tmp_path)
+def test_bfloat16_trains_float32_weights_and_samples(small, faces, tmp_path):
+    plugin = small.model_copy(update={"precision": "bfloat16", "sample_steps": 2})
+    assert "samples.png" in fit(plugin, faces, tmp_path)
     tensors = load_file(tmp_path / "work" / "main.safetensors").values()
     assert all(tensor.dtype == torch.float32 and tensor.isfinite().all() for tensor in tensors)
