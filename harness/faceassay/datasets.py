@@ -35,9 +35,9 @@ def rows(index: ArrayLike, count: int) -> IntArray:
     return wanted.astype(np.int64)
 
 
-def evenly_chosen(count: int, at_most: int) -> IntArray:
-    """Return 0 to ``count`` - 1, or ``at_most`` of them evenly spread from first to last, int64, ascending."""
-    return np.unique(np.linspace(0, count - 1, min(at_most, count)).astype(np.int64))
+def evenly_chosen(rows: IntArray, most: int) -> IntArray:
+    """Return ``rows``, or ``most`` of them at even distances from the first to the last."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64)]
 
 
 def select_identities(dataset: FaceDataset, names: Collection[str]) -> FaceDataset:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from faceassay_plugins.generators.edm2.batches import Batches
-from faceassay_plugins.generators.edm2.courses import courses
 from measuring import Measured, alternated, peak_above_inputs, slower
 from safetensors.torch import save_file
 
 from faceassay import FittedGenerator, LabelMix, PlanBlock, Sources, sampling
 from faceassay_plugins.augmentations.auggen import AugGen
 from faceassay_plugins.augmentations.scoremix import ScoreMix
+from faceassay_plugins.generators.edm2.batches import Batches
+from faceassay_plugins.generators.edm2.courses import courses
 from faceassay_plugins.generators.edm2.images import TrainingImages
 from faceassay_plugins.generators.edm2.loss import Objective
 from faceassay_plugins.generators.edm2.network import Denoiser, sampling_network

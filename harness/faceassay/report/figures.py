@@ -26,7 +26,7 @@ LEGEND_COLUMN = 28
 
 def panel_images(data: FaceDataset) -> tuple[ImageBatch, list[str]]:
     """Return some images of ``data``, evenly spread, with the names of their identities."""
-    index = evenly_chosen(len(data), PANEL_IMAGES)
+    index = evenly_chosen(np.arange(len(data)), PANEL_IMAGES)
     return data.images(index), [data.identities[data.labels[i]] for i in index]
 
 

@@ -16,7 +16,7 @@ from faceassay.quality import SAMPLE, ImageQuality, face_finder, nearest_in, qua
 
 def run(plugin: ImageQuality, sources: Sources, context: StageContext) -> None:
     """Measure and write ``quality.json`` and the distances of every measured image."""
-    own, chosen = (evenly_chosen(len(data), SAMPLE) for data in (sources.real, sources.synthesis))
+    own, chosen = (evenly_chosen(np.arange(len(data)), SAMPLE) for data in (sources.real, sources.synthesis))
     real, synthetic = sources.real.images(own), sources.synthesis.images(chosen)
     training = np.arange(len(sources.real))
     to_training = nearest_in(synthetic, sources.real, training).distances
