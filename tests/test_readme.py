@@ -97,12 +97,14 @@ def test_the_commands_run_as_they_stand(tmp_path):
     shutil.copytree(ROOT / "reports" / "demo", tmp_path / "reports" / "demo")
     commands = [line.split() for line in lines_of("sh") if line.startswith("faceassay ")]
     assert {command[1] for command in commands} == {
-        "list", "describe", "plan", "run", "report", "mlflow", "evaluate"
+        "list", "describe", "plan", "run", "report", "figure", "mlflow", "evaluate"
     }  # fmt: skip
     write_what_the_commands_score(tmp_path)
     for command in commands:
         run([sys.executable, "-m", *command], cwd=tmp_path)
     assert (tmp_path / "reports" / "demo" / "small" / "table.html").is_file()
+    figures = {path.stem for path in (tmp_path / "reports" / "demo" / "small" / "figures").glob("*.png")}
+    assert figures == {"mixing_grid-first_s3-second_s7-steps_4", "mixing_columns-guidance_2.75-ScoreMix-seed0"}
     assert (tmp_path / ".faceassay" / "mlflow.db").is_file()
     assert set(json.loads((tmp_path / "scores.json").read_text())["benchmarks"]) == {"lfw", "ijb-c"}
 

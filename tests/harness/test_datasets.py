@@ -4,9 +4,11 @@ import pickle
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from faceassay.contracts import DataError, FaceDataset
-from faceassay.datasets import identity_range, rows, select_identities, union
+from faceassay.datasets import evenly_chosen, identity_range, rows, select_identities, union
 from fakes import ArrayDataset, toy_faces
 
 
@@ -24,6 +26,21 @@ def shuffled(dataset, seed=0):
 def named(names, per_identity=2, seed=1, size=8):
     dataset = toy_faces(len(names), per_identity, size=size, seed=seed)
     return ArrayDataset(dataset.pixels, dataset.labels, tuple(names))
+
+
+@pytest.mark.parametrize(
+    ("count", "at_most", "chosen"), [(0, 3, []), (2, 3, [0, 1]), (9, 1, [0]), (9, 2, [0, 8]), (9, 3, [0, 4, 8])]
+)
+def test_evenly_chosen_goes_from_first_to_last(count, at_most, chosen):
+    assert evenly_chosen(np.arange(count) + 5, at_most).tolist() == [5 + k for k in chosen]
+
+
+@given(st.integers(0, 5000), st.integers(1, 5000))
+def test_evenly_chosen_are_as_many_as_asked_for_and_as_far_apart(count, at_most):
+    chosen = evenly_chosen(np.arange(count), at_most)
+    assert len(chosen) == min(count, at_most)
+    steps = np.diff(chosen)
+    assert not len(steps) or 1 <= steps.min() <= steps.max() <= steps.min() + 1
 
 
 def test_rows_are_int64():

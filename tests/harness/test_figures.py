@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from click.testing import CliRunner
 
@@ -12,7 +14,9 @@ from faceassay.contracts import FaceassayError, Figure, parameter
 from faceassay.expand import expand_figure
 from faceassay.inputs import open_artifact
 from faceassay.registry import Origin, Registry
+from faceassay.stages import figure
 from faceassay.store import Store
+from fakes import Log, sources, stage_context
 from tiny_matrix import MATRIX, PLUGINS, graph_of, run
 
 PNG, SVG = b"\x89PNG\r\n\x1a\n", b"<?xml"
@@ -108,6 +112,22 @@ def test_a_figure_is_drawn_once_and_in_the_same_bytes_elsewhere(store, tmp_path)
     assert [path.read_bytes() for path in here] == [path.read_bytes() for path in there]
 
 
+class Sampled(Counts):
+    name = "sampled"
+
+    def draw(self, sources, run):
+        sources.generator.evaluations += 70
+        return super().draw(sources, run)
+
+
+@pytest.mark.parametrize(("given", "counted"), [({}, 0), ({"generator": SimpleNamespace(evaluations=0)}, 70)])
+def test_the_evaluations_of_the_generator_are_counted(given, counted, tmp_path):
+    log, plan = Log(), SimpleNamespace(plan=SimpleNamespace(labels=[0, 1]))
+    plugin = Sampled() if given else Counts()
+    figure.run(plugin, sources(plan=plan, **given), stage_context(tmp_path, log=log))
+    assert log.evaluations == counted
+
+
 @pytest.fixture
 def command(tmp_path, monkeypatch):
     """Return the command ``figure`` on the tiny matrix, whose plugins are all there is."""
@@ -133,6 +153,14 @@ def test_the_command_writes_the_pictures_beside_the_matrix(command, store, tmp_p
     stem = "counts-Blend_real-seed0"
     assert files == [f"{stem}-counts.txt", f"{stem}.png", f"{stem}.svg"]
     assert result.output.split() == [str(tmp_path / "figures" / name) for name in (files[1], files[2], files[0])]
+
+
+def test_figures_of_other_parameters_lie_side_by_side(command, store, tmp_path):
+    run(graph_of()[1], store)
+    for arguments in (), ("--set", "colour=0.5"), ("--set", "colour=red"):
+        command("--method", "Blend", *arguments)
+    names = {path.name for path in (tmp_path / "figures").glob("*.png")}
+    assert names == {f"counts{part}-Blend-seed0.png" for part in ("", "-colour_0.5", "-colour_red")}
 
 
 def test_the_command_trains_nothing_and_says_what_is_missing(command, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +55,9 @@ def figure(
     failures = run_graph(graph, Surroundings(at, serial(), Resources(device)), Watchers())
     if failures:
         raise FaceassayError("; ".join(failures.values()))
+    row = [method, f"seed{seed}"] if method else []
     for path in open_artifact(graph.targets()[0], at):
-        click.echo(shutil.copyfile(path, folder / _file_name(name, method, seed, path)))
+        click.echo(shutil.copyfile(path, folder / _file_name([name, *sorted(parameters), *row], path)))
 
 
 def _known(spec: MatrixSpec, method: str | None, seed: int | None) -> int:
@@ -81,7 +83,7 @@ def _require_made(spec: MatrixSpec, graph: Graph, store: Store) -> None:
         raise FaceassayError(f"not in the store yet: {', '.join(missing)}: {run_command(spec, store)} makes them")
 
 
-def _file_name(name: str, method: str | None, seed: int, path: Path) -> str:
-    """Return ``NAME.png``, ``NAME-METHOD-seed0.png``, or for what lies beside a picture ``NAME-FILE.npy``."""
-    about = [name] + ([method, f"seed{seed}"] if method else []) + ([] if path.stem == "figure" else [path.stem])
-    return "-".join(re.sub(r"[^A-Za-z0-9]+", "_", part).strip("_") for part in about) + path.suffix
+def _file_name(about: Sequence[str], path: Path) -> str:
+    """Return ``NAME.png``, ``NAME-PARAMETER_VALUE-METHOD-seed0.png``, or for what lies beside it ``NAME-FILE.npy``."""
+    parts = [*about, *([] if path.stem == "figure" else [path.stem])]
+    return "-".join(re.sub(r"[^A-Za-z0-9.]+", "_", part).strip("_") for part in parts) + path.suffix

@@ -32,5 +32,5 @@ class Figure(Plugin):
 
         Args:
             sources: the opened inputs.
-            run: its seed is that of nothing else; sampled images count their evaluations.
+            run: its seed is that of nothing else; the evaluations of the generator are counted afterwards.
         """

@@ -13,25 +13,20 @@ import numpy as np
 from PIL import Image
 
 from faceassay.contracts import Curve, FaceDataset, ImageBatch
+from faceassay.datasets import evenly_chosen
+from faceassay.drawing import COLOURS, NO_METADATA, SETTINGS
 
 PANEL_IMAGES = 12
 """Images shown of each set, evenly spread over it."""
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#3b3b3b", "#8c6d31")
-"""Mostly the palette of Okabe and Ito, which people with a colour vision deficiency can tell apart."""
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)))
 """The line style changes when the colours are used up."""
-SETTINGS: dict[Any, Any] = {
-    "svg.fonttype": "none", "font.size": 10, "text.parse_math": False, "axes.titleweight": "bold",
-    "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False,
-}  # fmt: skip
-NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 LEGEND_COLUMN = 28
 """Characters that a column of the legend has room for, at three columns."""
 
 
 def panel_images(data: FaceDataset) -> tuple[ImageBatch, list[str]]:
     """Return some images of ``data``, evenly spread, with the names of their identities."""
-    index = np.unique(np.linspace(0, len(data) - 1, min(PANEL_IMAGES, len(data))).astype(np.int64))
+    index = evenly_chosen(np.arange(len(data)), PANEL_IMAGES)
     return data.images(index), [data.identities[data.labels[i]] for i in index]
 
 
@@ -72,7 +67,7 @@ def curves_svg(curves: Sequence[tuple[str, Sequence[Curve]]], heading: str) -> s
         columns = 3 if max(len(method) for method, _ in curves) < LEGEND_COLUMN else 2
         figure.legend(loc="outside lower center", ncols=min(columns, len(curves)), fontsize=9, frameon=False)
         stream = io.StringIO()
-        figure.savefig(stream, format="svg", metadata=NO_METADATA)
+        figure.savefig(stream, format="svg", metadata=NO_METADATA["svg"])
     return _inline(stream.getvalue(), heading)
 
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from faceassay.contracts import Figure, Sources, StageContext
+from faceassay.drawing import NO_METADATA, SETTINGS
 
 FORMATS = ("png", "svg")
 DATA = "data"
 DOTS_PER_INCH = 150
-SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "faceassay", "text.parse_math": False}
-"""What would make equal figures differ in bytes, or names of methods formulas."""
-NO_METADATA: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),
-}
 
 
 def run(plugin: Figure, sources: Sources, context: StageContext) -> None:
@@ -25,11 +19,13 @@ def run(plugin: Figure, sources: Sources, context: StageContext) -> None:
 
     data = context.folder / DATA
     data.mkdir()
-    with matplotlib.rc_context(SETTINGS):
+    with matplotlib.rc_context({**SETTINGS, "svg.hashsalt": "faceassay"}):
         drawing = plugin.draw(sources, replace(context, folder=data))
         for kind in FORMATS:
             path = context.folder / f"figure.{kind}"
             drawing.savefig(path, dpi=DOTS_PER_INCH, metadata=NO_METADATA[kind])
+    if "generator" in sources:
+        context.count_evaluations(sources.generator.evaluations)
 
 
 def load(plugin: Figure, folder: Path, device: str) -> list[Path]:

@@ -9,17 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from faceassay.contracts import FaceDataset, ImageBatch, IntArray, Sources, StageContext
-from faceassay.quality import ImageQuality, face_finder, nearest_in, quantiles
-
-SAMPLE = 2000
-"""Images measured at most, evenly spread over the set; each is compared with every training image."""
+from faceassay.contracts import ImageBatch, Sources, StageContext
+from faceassay.datasets import evenly_chosen
+from faceassay.quality import SAMPLE, ImageQuality, face_finder, nearest_in, quantiles
 
 
 def run(plugin: ImageQuality, sources: Sources, context: StageContext) -> None:
     """Measure and write ``quality.json`` and the distances of every measured image."""
-    own = _sample(sources.real)
-    real, synthetic = sources.real.images(own), sources.synthesis.images(_sample(sources.synthesis))
+    own, chosen = (evenly_chosen(np.arange(len(data)), SAMPLE) for data in (sources.real, sources.synthesis))
+    real, synthetic = sources.real.images(own), sources.synthesis.images(chosen)
     training = np.arange(len(sources.real))
     to_training = nearest_in(synthetic, sources.real, training).distances
     among_real = nearest_in(real, sources.real, training, own).distances
@@ -41,10 +39,6 @@ def load(plugin: ImageQuality, folder: Path, device: str) -> dict[str, Any]:
     """Open the measures."""
     document: dict[str, Any] = json.loads((folder / "quality.json").read_text())
     return document
-
-
-def _sample(data: FaceDataset) -> IntArray:
-    return np.unique(np.linspace(0, len(data) - 1, min(SAMPLE, len(data))).astype(np.int64))
 
 
 def _found(find: Callable[[ImageBatch], Any] | None, images: ImageBatch) -> int | None:

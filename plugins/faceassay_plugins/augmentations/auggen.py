@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import model_validator
 
 from faceassay.contracts import Denoiser, LabelMix, PlanBlock, Sources, parameter
-from faceassay.denoising import DenoisingAugmentation, GuidedSampling
+from faceassay.denoising import DenoisingAugmentation
 from faceassay_plugins.augmentations.auggen_search import GRID, AugGenSearch
 from faceassay_plugins.augmentations.pairs import PairAugmentation, Weights
 
@@ -50,7 +50,7 @@ class AugGen(DenoisingAugmentation, PairAugmentation):
         """Return the search for alpha and beta where they are not given; it samples as the augmentation does."""
         if self.alpha is not None:
             return None
-        sampling = {name: getattr(self, name) for name in GuidedSampling.model_fields}
+        sampling = self.sampling_parameters()
         return AugGenSearch(**sampling, pairs=self.search_pairs, images=self.search_images, grid=self.search_grid)
 
     def mix_weights(self, sources: Sources) -> Weights:

@@ -81,7 +81,7 @@ def require_label_space(sources: Sources) -> None:
 
 def _checked(vectors: FloatArray | None, sources: Sources, plugin: str, what: str, remedy: str) -> FloatArray:
     if vectors is None:
-        raise FaceassayError(f"the {plugin} has no {what}, which this selection compares: {remedy}, or choose random")
+        raise FaceassayError(f"the {plugin} has no {what} to measure distances with: {remedy}")
     classes = len(sources.real.identities)
     if len(vectors) != classes:
         raise FaceassayError(

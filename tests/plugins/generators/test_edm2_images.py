@@ -9,7 +9,7 @@ import pytest
 
 from faceassay import DataError
 from faceassay_plugins.generators.edm2 import images
-from faceassay_plugins.generators.edm2.images import ReadAhead, TrainingImages, evenly_chosen, held_out_mask
+from faceassay_plugins.generators.edm2.images import ReadAhead, TrainingImages, held_out_mask
 from fakes import ArrayDataset, toy_faces
 
 LABELS = np.repeat(np.arange(5), 10)[np.random.default_rng(0).permutation(50)]
@@ -56,12 +56,6 @@ def test_reading_gives_the_images_asked_for_whether_resident_or_not(resident, mo
     faces = toy_faces()
     rows = np.array([3, 3, 20])
     assert (TrainingImages(faces, 0.0, 1).read(rows) == faces.pixels[rows]).all()
-
-
-def test_even_choice_spans_the_rows():
-    assert evenly_chosen(np.arange(100), 4).tolist() == [0, 33, 66, 99]
-    assert evenly_chosen(np.arange(3), 4).tolist() == [0, 1, 2]
-    assert evenly_chosen(np.arange(0), 4).tolist() == []
 
 
 class Reader:

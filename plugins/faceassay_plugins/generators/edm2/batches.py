@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from faceassay import FaceDataset, ImageBatch, IntArray, StageContext, seeds
+from faceassay.datasets import evenly_chosen
 from faceassay.sampling import from_images
-from faceassay_plugins.generators.edm2.images import ReadAhead, TrainingImages, evenly_chosen
+from faceassay_plugins.generators.edm2.images import ReadAhead, TrainingImages
 from faceassay_plugins.generators.edm2.loss import noise_levels, weighted_errors
 from faceassay_plugins.generators.edm2.network import Denoiser
 from faceassay_plugins.generators.edm2.plugin import Edm2

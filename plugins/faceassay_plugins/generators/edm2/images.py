@@ -78,11 +78,6 @@ def held_out_mask(labels: IntArray, fraction: float, seed: int) -> NDArray[np.bo
     return mask
 
 
-def evenly_chosen(rows: IntArray, most: int) -> IntArray:
-    """Return ``rows``, or ``most`` of them at even distances."""
-    return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64)]
-
-
 def _from_memory(data: FaceDataset) -> Callable[[IntArray], ImageBatch]:
     pixels = data.images(np.arange(len(data)))
     return lambda rows: pixels[rows]

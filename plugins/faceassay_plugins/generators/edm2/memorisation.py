@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from faceassay import FaceDataset, ImageBatch, IntArray, LabelMix, StageContext, seeds
+from faceassay.datasets import evenly_chosen
 from faceassay.quality import Nearest, nearest_in, quantiles
-from faceassay_plugins.generators.edm2.images import TrainingImages, evenly_chosen
+from faceassay_plugins.generators.edm2.images import TrainingImages
 from faceassay_plugins.generators.edm2.plugin import Edm2
 
 SAMPLES = 64
