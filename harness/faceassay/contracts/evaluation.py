@@ -158,7 +158,10 @@ class EvaluationProtocol(Plugin):
 
     @abstractmethod
     def reader(self) -> PackReader:
-        """Return what opens the pack, with those parameters of this protocol that decide which images there are."""
+        """Return what opens the pack, with those parameters of this protocol that decide which images there are.
+
+        They are validated already, and are not validated again (``model_construct``): a path may be absent by now.
+        """
 
     @abstractmethod
     def evaluate(self, pack: Any, features: Features) -> Evaluation:

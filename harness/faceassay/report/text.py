@@ -10,7 +10,7 @@ from typing import Any
 from tabulate import tabulate
 
 from faceassay.report import intervals, quality
-from faceassay.report.notes import Missing, Section, missing, sections
+from faceassay.report.notes import Missing, Section, absent, missing, sections
 from faceassay.report.words import cell_text, extent, short_names, title
 from faceassay.results import Results
 from faceassay.table import FACT_COLUMNS, Table, TableCell
@@ -60,6 +60,8 @@ def markdown(results: Results, table: Table) -> str:
     notes[1:1] = [identities] if identities.items else []
     parts = [f"# {_escaped(title(results))}", f"{extent(results)}.", _grid(header, rows, TEXT_COLUMNS)]
     parts += _missing(lacking) if lacking else []
+    not_there = absent(results)
+    parts += [f"**{not_there.heading}**:", _bullets(not_there)] if not_there else []
     for section in notes:
         grid = _interval_grid(table, header[len(FACT_COLUMNS) :]) if section.heading == intervals.HEADING else ()
         parts += [f"## {section.heading}", *grid, _bullets(section)]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from faceassay.contracts import Fact, Interval
-from faceassay.results import NOT_RUN, Results
+from faceassay.results import Results
 from faceassay.table import TableCell
 
 
@@ -16,7 +16,7 @@ class CellText:
     """Hold what the table shows of a cell, in parts that a renderer may set apart.
 
     Attributes:
-        value: the mean in percent, or ``failed`` or ``not run``.
+        value: the mean in percent, or ``failed``, ``not run`` or ``absent``.
         spread: the standard deviation in percent, empty where there is none.
         mark: how many seeds the mean is of, empty where it is all of them.
         reason: why a seed has no number, empty where all have.
@@ -75,7 +75,7 @@ def cell_text(cell: TableCell) -> CellText:
     """Return what the table shows for a cell: percent, mean and spread, or that it failed."""
     reason = cell.failure or ""
     if cell.summary is None:
-        return CellText(NOT_RUN if reason == NOT_RUN else "failed", reason=reason)
+        return CellText(reason.partition(":")[0], reason=reason)
     spread = "" if cell.summary.sd is None else percent(cell.summary.sd)
     mark = f"{cell.summary.n} of {len(cell.values)} seeds" if reason else ""
     if cell.interval is None:

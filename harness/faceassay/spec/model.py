@@ -27,6 +27,19 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Expected(_Part):
+    """What a benchmark holds: planned with where its files are not there, compared where they are."""
+
+    images: int = Field(ge=1)
+    image_size: int = Field(ge=8, description="side in pixels")
+
+
+class ExpectedData(Expected):
+    """What an entry of ``data`` holds."""
+
+    identities: int = Field(ge=1)
+
+
 class MethodEntry(_Part):
     """One row: how a training set is made and a recognizer trained on it."""
 
@@ -34,6 +47,9 @@ class MethodEntry(_Part):
     group: Literal["FR_syn", "FR_real", "FR_mix"] = Field(description="synthetic only, real only, or both")
     aux: str = Field("", description="auxiliary models or data that the method needs, as the papers' Aux column")
     augmentation: Choice | None = Field(None, description="the synthetic set; none for a real-only row")
+    data: Slug | None = Field(
+        None, description="an entry of ``data`` in place of the augmentation, or in a real-only row of ``train``"
+    )
     recognizer: dict[str, Any] = Field(default_factory=dict, description="overrides of the recognizer's parameters")
     match_updates: Name | None = Field(None, description="train for as many optimizer steps as this row")
     note: str = Field("", description="a footnote of the table")
@@ -45,6 +61,7 @@ class BenchmarkEntry(_Part):
     name: Slug
     data: Slug | None = Field(None, description="name of an entry of ``data``; none where the protocol has a path")
     protocol: Choice
+    expect: Expected | None = Field(None, description="what it holds; its files may then be absent")
 
 
 class Spec(_Part):

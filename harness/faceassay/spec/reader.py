@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,17 +20,12 @@ from faceassay.contracts import (
     Plugin,
     Recognizer,
 )
-from faceassay.quality import ImageQuality
+from faceassay.contracts.plugin import ABSENT, DATA_VARIABLE
 from faceassay.registry import RESERVED_PARAMETERS, Registry
-from faceassay.spec.model import BenchmarkEntry, MethodEntry, Spec
+from faceassay.spec.model import Expected, ExpectedData, MethodEntry, Spec
 from faceassay.spec.yaml import Located, Path_, Place, Problem, merge, read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
-_PARTS: Mapping[str | int, type[BaseModel]] = {
-    "methods": MethodEntry,
-    "benchmarks": BenchmarkEntry,
-    "quality": ImageQuality,
-}
 
 
 class SpecError(FaceassayError):
@@ -43,12 +38,19 @@ class SpecError(FaceassayError):
 
 @dataclass(frozen=True)
 class DataChoice:
-    """A named image set: a dataset plugin and, where only a part is used, its identities."""
+    """A named image set: a dataset plugin and, where only a part is used, its identities.
+
+    Attributes:
+        expect: what it is expected to hold, None where nothing is said.
+        absent: what to supply where its files are not there; empty where they are.
+    """
 
     name: str
     plugin: DatasetPlugin
     identities: str | tuple[str, ...] | None
     place: Place
+    expect: ExpectedData | None
+    absent: str
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,18 @@ class Method:
 
     @property
     def uses_real(self) -> bool:
-        """Whether the recognizer is trained on the real images (too)."""
+        """Whether the recognizer is trained on real images (too)."""
         return self.entry.group != "FR_syn"
+
+    @property
+    def real(self) -> str | None:
+        """Name of the real data in place of ``train``."""
+        return self.entry.data if self.entry.group == "FR_real" else None
+
+    @property
+    def synthetic(self) -> str | None:
+        """Name of the data in place of an augmentation."""
+        return self.entry.data if self.entry.group != "FR_real" else None
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,8 @@ class Benchmark:
     protocol: EvaluationProtocol
     data: str | None
     place: Place
+    expect: Expected | None = None
+    absent: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,6 +157,7 @@ class _Reading:
         self.registry = registry
         self.context = {"folder": str(folder)}
         self.problems = list(located.problems)
+        self.absent: dict[Path_, str] = {}
         self._refused = {problem.place for problem in located.problems}
 
     def matrix(self, path: Path, profile: str | None) -> MatrixSpec | None:
@@ -152,7 +167,7 @@ class _Reading:
             if not self.problems:
                 self.problem((), "a matrix file is a mapping of names to values")
             return None
-        made = {where: self.plugin(kind, choice, where) for where, kind, choice in _choices(raw)}
+        made = {where: self.plugin(kind, choice, where, expected) for where, kind, choice, expected in _choices(raw)}
         spec = self.validated(Spec, raw, ())
         if spec is None:
             return None
@@ -169,17 +184,22 @@ class _Reading:
         if place not in self._refused:
             self.problems.append(Problem(place, message))
 
-    def validated(self, model: type[Model], raw: Any, where: Path_) -> Model | None:
+    def validated(
+        self, model: type[Model], raw: Any, where: Path_, context: Mapping[str, Any] | None = None
+    ) -> Model | None:
         """Validate ``raw`` strictly as JSON (lists may become tuples, texts never become numbers)."""
         try:
-            return model.model_validate_json(json.dumps(raw), strict=True, context=self.context)
+            return model.model_validate_json(json.dumps(raw), strict=True, context={**self.context, **(context or {})})
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 self.problem((*where, *detail["loc"]), _message(model, where, detail))
             return None
 
-    def plugin(self, kind: str, choice: Any, where: Path_) -> Any:
-        """Make the plugin of ``kind`` that ``choice`` names, or note what is wrong with it and return None."""
+    def plugin(self, kind: str, choice: Any, where: Path_, expected: bool = False) -> Any:
+        """Make the plugin of ``kind`` that ``choice`` names, or note what is wrong with it and return None.
+
+        Where it is said what to expect of its files, they may be absent, which is noted too.
+        """
         if not isinstance(choice, dict) or not isinstance(choice.get("plugin"), str):
             self.problem(where, f"must be a mapping with 'plugin: NAME' and the parameters of this {kind}")
             return None
@@ -190,7 +210,13 @@ class _Reading:
             return None
         words = RESERVED_PARAMETERS if kind == "dataset" else {"plugin", "preset"}
         parameters = {name: value for name, value in choice.items() if name not in words}
-        return self.validated(cls, {**self._preset(cls, choice.get("preset"), where), **parameters}, where)
+        paths: list[Path] = []
+        context = {ABSENT: paths} if expected else None
+        made = self.validated(cls, {**self._preset(cls, choice.get("preset"), where), **parameters}, where, context)
+        if paths:
+            named = ", ".join(map(str, dict.fromkeys(paths)))
+            self.absent[where] = f"supply {named} beside the matrix or under {DATA_VARIABLE}"
+        return made
 
     def _preset(self, cls: type[Plugin], name: Any, where: Path_) -> Mapping[str, Any]:
         """Return the values of the preset ``name``; those of no preset where none is named or known."""
@@ -206,7 +232,10 @@ class _Reading:
         if not (identities is None or isinstance(identities, str) or listed):
             self.problem((*where, "identities"), "must be a range 'FIRST..LAST' or a list of names (quote numbers)")
         chosen = tuple(identities) if isinstance(identities, list) else identities
-        return DataChoice(name, made[where], chosen, self.located.place(where))
+        said = choice.get("expect")
+        expect = None if said is None else self.validated(ExpectedData, said, (*where, "expect"))
+        absent = f"data {name!r} is not there: {self.absent[where]}" if where in self.absent else ""
+        return DataChoice(name, made[where], chosen, self.located.place(where), expect, absent)
 
     def _method(self, i: int, spec: Spec, made: Mapping[Path_, Any]) -> Method:
         entry, where = spec.methods[i], ("methods", i)
@@ -214,8 +243,8 @@ class _Reading:
         if augmentation and "generator" in augmentation.needs() and spec.generator is None:
             need = f"{augmentation.name} needs a generator: add 'generator:' to the spec"
             self.problem((*where, "augmentation"), need)
-        if (entry.augmentation is None) != (entry.group == "FR_real"):
-            self.problem((*where, "group"), f"a row of group {entry.group} {_group_rule(entry.group)}")
+        if rule := _broken_rule(entry, spec.train):
+            self.problem((*where, "group"), f"a row of group {entry.group} {rule}")
         recognizer = made[("recognizer",)]
         if entry.recognizer:
             choice = entry.recognizer if "plugin" in entry.recognizer else {**spec.recognizer, **entry.recognizer}
@@ -225,10 +254,14 @@ class _Reading:
     def _benchmark(self, i: int, spec: Spec, made: Mapping[Path_, Any]) -> Benchmark:
         entry, where = spec.benchmarks[i], ("benchmarks", i)
         protocol: EvaluationProtocol | None = made[(*where, "protocol")]
+        supply = self.absent.get((*where, "protocol"))
+        absent = f"benchmark {entry.name!r} is not there: {supply}" if supply else ""
         if protocol and protocol.reader().needs_data != (entry.data is not None):
             rule = "has files of its own: leave data out" if entry.data else "needs 'data: NAME' of an entry of data"
             self.problem((*where, "data") if entry.data else where, f"protocol {protocol.name!r} {rule}")
-        return Benchmark(entry.name, made[(*where, "protocol")], entry.data, self.located.place(where))
+        return Benchmark(
+            entry.name, made[(*where, "protocol")], entry.data, self.located.place(where), entry.expect, absent
+        )
 
     def _references(self, spec: Spec) -> None:
         rows = [entry.name for entry in spec.methods]
@@ -237,6 +270,7 @@ class _Reading:
             self._known(("benchmarks", i, "data"), benchmark.data, spec.data, "entry of data")
         for i, method in enumerate(spec.methods):
             others = {other.name: other for other in spec.methods if other.name != method.name}
+            self._known(("methods", i, "data"), method.data, spec.data, "entry of data")
             self._known(("methods", i, "match_updates"), method.match_updates, others, "other row")
             if method.match_updates in others and others[method.match_updates].match_updates:
                 remedy = "it matches another row itself: name a row that has no match_updates"
@@ -256,19 +290,22 @@ class _Reading:
                 self.problem((*where, i), f"{name!r} is given twice")
 
 
-def _choices(raw: Mapping[str, Any]) -> Iterator[tuple[Path_, str, Any]]:
-    """Yield where a spec names a plugin, its kind and what is written there, whatever else is wrong with the spec."""
+def _choices(raw: Mapping[str, Any]) -> Iterator[tuple[Path_, str, Any, bool]]:
+    """Yield where a spec names a plugin, its kind, what is written there, and whether its files may be absent.
+
+    Whatever else is wrong with the spec.
+    """
     for kind in ("generator", "recognizer"):
         if raw.get(kind) is not None:
-            yield (kind,), kind, raw[kind]
+            yield (kind,), kind, raw[kind], False
     for name, choice in _entries(raw.get("data"), dict):
-        yield ("data", name), "dataset", choice
+        yield ("data", name), "dataset", choice, isinstance(choice, dict) and choice.get("expect") is not None
     for i, method in _entries(raw.get("methods"), list):
         if isinstance(method, dict) and method.get("augmentation") is not None:
-            yield ("methods", i, "augmentation"), "augmentation", method["augmentation"]
+            yield ("methods", i, "augmentation"), "augmentation", method["augmentation"], False
     for i, benchmark in _entries(raw.get("benchmarks"), list):
         if isinstance(benchmark, dict) and "protocol" in benchmark:
-            yield ("benchmarks", i, "protocol"), "protocol", benchmark["protocol"]
+            yield ("benchmarks", i, "protocol"), "protocol", benchmark["protocol"], benchmark.get("expect") is not None
 
 
 def _entries(value: Any, shape: type) -> Iterable[tuple[Any, Any]]:
@@ -276,8 +313,13 @@ def _entries(value: Any, shape: type) -> Iterable[tuple[Any, Any]]:
     return items.items() if isinstance(items, dict) else enumerate(items)
 
 
-def _group_rule(group: str) -> str:
-    return "has no augmentation" if group == "FR_real" else "needs an augmentation"
+def _broken_rule(entry: MethodEntry, train: str) -> str | None:
+    """Return the rule about what a row of this group is trained on, where this row breaks it."""
+    if entry.group == "FR_real":
+        return "has no augmentation" if entry.augmentation is not None else None
+    if (entry.augmentation is None) == (entry.data is None):
+        return "needs an augmentation or, in its place, data"
+    return f"trains on {train!r} and other data" if (entry.group, entry.data) == ("FR_mix", train) else None
 
 
 def _message(model: type[BaseModel], where: Path_, detail: Any) -> str:
@@ -288,12 +330,28 @@ def _message(model: type[BaseModel], where: Path_, detail: Any) -> str:
 def fault(model: type[BaseModel], detail: Any) -> str:
     """Return in words what an entry of pydantic's ``errors()`` says of a value of ``model``, without its place."""
     if detail["type"] == "extra_forbidden":
-        nested = len(detail["loc"]) > 1
-        part = _PARTS.get(detail["loc"][0]) if nested else model
+        part = _part(model, detail["loc"])
         known = [field.alias or known for known, field in part.model_fields.items()] if part else []
         return f"unknown parameter{_near(str(detail['loc'][-1]), known) if part else ''}"
     given = "" if detail["type"] == "missing" or isinstance(detail["input"], dict | list) else _given(detail["input"])
     return f"{detail['msg'].removeprefix('Value error, ')}{given}"
+
+
+def _part(model: type[BaseModel], where: Sequence[str | int]) -> type[BaseModel] | None:
+    """Return the model that the value at ``where`` is a field of, None where it is no field of a model."""
+    part: type[BaseModel] | None = model
+    for step in where[:-1]:
+        if part is not None and isinstance(step, str):
+            field = part.model_fields.get(step)
+            part = next(_models(field.annotation), None) if field else None
+    return part
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
 
 
 def _given(value: Any) -> str:
