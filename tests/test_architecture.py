@@ -30,6 +30,7 @@ LAYERS = (
     "estimates expand inputs states",
     "assay ranks results workers",
     "execute table",
+    "comparison",
     "report run",
     "tracking",
     "bundled",

@@ -13,6 +13,7 @@ from faceassay.contracts import Evaluation, FaceDataset, Fact, Interval
 from faceassay.graph import Cell, Graph, Row, Stage
 from faceassay.inputs import open_artifact
 from faceassay.spec import MatrixSpec
+from faceassay.spec.averages import column_labels
 from faceassay.states import settled_stages
 from faceassay.store import Record, Store
 
@@ -80,6 +81,10 @@ class Results:
     def columns(self) -> list[tuple[str, str]]:
         """Return (benchmark, metric identity) of every column, in order."""
         return [(b.name, metric) for b in self.matrix.benchmarks for metric in b.protocol.metric_ids()]
+
+    def labels(self) -> list[str]:
+        """Return the headings of these columns."""
+        return [label for b in self.matrix.benchmarks for label in column_labels(b.name, b.protocol.metric_ids())]
 
     def failures(self) -> list[CellResult]:
         """Return the cells without numbers, those left out whose data is not there."""

@@ -25,7 +25,7 @@ from finished_matrix import COLUMNS, METHODS, PACK, SEEDS, break_stage, command,
 
 RUNS = {f"{method}, seed {seed}" for method in METHODS for seed in SEEDS} | {"table"}
 NOBODY = "http://127.0.0.1:9"
-REPORT = ("table.csv", "table.md", "cost.csv", "table.html")
+REPORT = ("table.csv", "table.md", "table.tex", "cost.csv", "table.html")
 
 
 @pytest.fixture(scope="module")

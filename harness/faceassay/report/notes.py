@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from faceassay.contracts import Fact, Plugin
+from faceassay.contracts.evaluation import short_names
 from faceassay.report import intervals
-from faceassay.report.words import counted, fact, joined, short_names
+from faceassay.report.words import MIXES_UNITS, counted, fact, joined
 from faceassay.results import ABSENT, CellResult, Results
 from faceassay.spec import MatrixSpec
 from faceassay.spec.reader import Benchmark
@@ -52,9 +53,23 @@ def sections(results: Results, table: Table) -> list[Section]:
         Section(intervals.HEADING, tuple(intervals.interval_notes(results, table))),
         Section("Methods", (*notes, *_joined(results))),
         Section("Benchmarks", tuple((b.name, _benchmark(results, b)) for b in results.matrix.benchmarks)),
+        averages_section(results),
         Section("Data and settings", (*_data(results), *_settings(results))),
     ]
     return [section for section in said if section.items]
+
+
+def averages_section(results: Results) -> Section:
+    """Return what each average is the mean of."""
+    return Section("Averages", tuple(_averages(results)))
+
+
+def _averages(results: Results) -> Iterator[tuple[str, str]]:
+    labels = dict(zip(results.columns(), results.labels(), strict=True))
+    for average in results.matrix.averages:
+        mixed = f"{MIXES_UNITS} mixes unlike metrics ({', '.join(average.kinds)})" if average.entry.mixes_units else ""
+        members = f"mean of {', '.join(labels[member] for member in average.members)}"
+        yield average.name, ". ".join(filter(None, (members, mixed, average.entry.note)))
 
 
 def _joined(results: Results) -> Iterator[tuple[str, str]]:

@@ -64,6 +64,34 @@ class BenchmarkEntry(_Part):
     expect: Expected | None = Field(None, description="what it holds; its files may then be absent")
 
 
+class MemberEntry(_Part):
+    """One of the numbers that an average is the mean of."""
+
+    benchmark: Slug
+    metric: str = Field(description="metric identity, or its part before the first slash where that is unambiguous")
+
+
+class AverageEntry(_Part):
+    """A column that is the mean of others."""
+
+    name: Name
+    of: list[MemberEntry] = Field(min_length=2)
+    mixes_units: bool = Field(False, description="admit that unlike metrics are averaged; a footnote says so")
+    note: str = Field("", description="a footnote of the table")
+
+
+class PublishedEntry(_Part):
+    """Numbers that a paper prints for rows and columns of this matrix, and when ours can be compared with them."""
+
+    path: str = Field(description="CSV file beside the matrix: row, column, value, unit, source, note")
+    comparable_in: Slug | None = Field(
+        None, description="the profile whose data are the paper's; none: the file as it is"
+    )
+    unstated: list[str] = Field(
+        default_factory=list, description="what the paper leaves open that changes its numbers; with any, no verdict"
+    )
+
+
 class Spec(_Part):
     """A matrix: methods by benchmarks by seeds."""
 
@@ -89,5 +117,7 @@ class Spec(_Part):
     quality: ImageQuality = Field(default_factory=ImageQuality, description="how synthetic images are measured")
     methods: list[MethodEntry] = Field(min_length=1)
     benchmarks: list[BenchmarkEntry] = Field(min_length=1)
+    averages: list[AverageEntry] = Field(default_factory=list, description="columns that are means of others")
+    published: PublishedEntry | None = None
     baseline: Name | None = Field(None, description="the row that the others are compared with; the first by default")
     profiles: dict[Slug, dict[str, Any]] = Field(default_factory=dict, description="named overrides of sizes")

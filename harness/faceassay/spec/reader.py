@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -22,8 +22,12 @@ from faceassay.contracts import (
 )
 from faceassay.contracts.plugin import ABSENT, DATA_VARIABLE
 from faceassay.registry import RESERVED_PARAMETERS, Registry
+from faceassay.spec.averages import Average, column_labels, resolved
 from faceassay.spec.model import Expected, ExpectedData, MethodEntry, Spec
-from faceassay.spec.yaml import Located, Path_, Place, Problem, merge, read_yaml
+from faceassay.spec.near import near
+from faceassay.spec.profiles import Dropped, apply_profile
+from faceassay.spec.published import Known, Published, read_published
+from faceassay.spec.yaml import Located, Path_, Place, Problem, read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -108,6 +112,9 @@ class MatrixSpec:
     methods: tuple[Method, ...]
     benchmarks: tuple[Benchmark, ...]
     located: Located
+    averages: tuple[Average, ...] = ()
+    published: Published | None = None
+    dropped: Dropped = field(default_factory=dict)
 
     @property
     def baseline(self) -> str:
@@ -129,24 +136,14 @@ def read_matrix(path: Path, registry: Registry, profile: str | None = None) -> M
     if not path.is_file():
         raise SpecError([Problem(Place(str(path), 1, 1), "no such file: give the path of a matrix.yaml")])
     located = read_yaml(path)
-    if not located.problems:
-        _apply_profile(located, profile)
+    dropped = {} if located.problems else apply_profile(located, profile)
     reading = _Reading(located, registry, path.parent)
     matrix = reading.matrix(path, profile)
+    if matrix is not None:
+        matrix = reading.with_columns(replace(matrix, dropped=dropped))
     if reading.problems or matrix is None:
         raise SpecError(reading.problems)
     return matrix
-
-
-def _apply_profile(located: Located, profile: str | None) -> None:
-    if profile is None:
-        return
-    profiles = dict(_entries(located.data.get("profiles") if isinstance(located.data, dict) else None, dict))
-    if profile not in profiles:
-        message = f"no profile is called {profile!r}{_near(profile, profiles)}"
-        located.problems.append(Problem(located.place(("profiles",)), message))
-        return
-    merge(located, ("profiles", profile))
 
 
 class _Reading:
@@ -177,6 +174,33 @@ class _Reading:
         self._references(spec)
         generator, recognizer = made.get(("generator",)), made[("recognizer",)]
         return MatrixSpec(path, profile, spec, data, generator, recognizer, methods, benchmarks, self.located)
+
+    def with_columns(self, matrix: MatrixSpec) -> MatrixSpec:
+        """Return the matrix with its averages and the published numbers for its columns."""
+        protocols = {benchmark.name: benchmark.protocol for benchmark in matrix.benchmarks}
+        averages = tuple(
+            resolved(entry, protocols, partial(self._complain, ("averages", i)))
+            for i, entry in enumerate(matrix.spec.averages)
+        )
+        matrix = replace(matrix, averages=averages)
+        return replace(matrix, published=self._published(matrix))
+
+    def _complain(self, within: Path_, where: Path_, message: str) -> None:
+        self.problem((*within, *where), message)
+
+    def _published(self, matrix: MatrixSpec) -> Published | None:
+        entry, benchmarks = matrix.spec.published, [b for b in matrix.benchmarks if b.protocol is not None]
+        if entry is None:
+            return None
+        known = Known(
+            rows={*(method.name for method in matrix.methods), *matrix.dropped.get("methods", ())},
+            columns=[label for b in benchmarks for label in column_labels(b.name, b.protocol.metric_ids())]
+            + [*(average.name for average in matrix.averages), *matrix.dropped.get("averages", ())],
+            beginnings=tuple(f"{name} " for name in matrix.dropped.get("benchmarks", ())),
+        )
+        values, problems = read_published(matrix.path.parent / entry.path, known)
+        self.problems += problems
+        return Published(entry, tuple(values))
 
     def problem(self, where: Path_, message: str) -> None:
         """Note a problem at ``where``, unless what is written there could not even be read."""
@@ -221,7 +245,7 @@ class _Reading:
     def _preset(self, cls: type[Plugin], name: Any, where: Path_) -> Mapping[str, Any]:
         """Return the values of the preset ``name``; those of no preset where none is named or known."""
         if name is not None and name not in cls.presets:
-            known = _near(str(name), cls.presets) if cls.presets else f"; {cls.name} has no presets"
+            known = near(str(name), cls.presets) if cls.presets else f"; {cls.name} has no presets"
             self.problem((*where, "preset"), f"no preset of {cls.name!r} is called {name!r}{known}")
         return cls.presets.get(name, {}) if isinstance(name, str) else {}
 
@@ -275,6 +299,9 @@ class _Reading:
             if method.match_updates in others and others[method.match_updates].match_updates:
                 remedy = "it matches another row itself: name a row that has no match_updates"
                 self.problem(("methods", i, "match_updates"), f"{method.match_updates!r} cannot be matched, {remedy}")
+        if spec.published:
+            self._known(("published", "comparable_in"), spec.published.comparable_in, spec.profiles, "profile")
+        self._unique(("averages",), [entry.name for entry in spec.averages])
         self._known(("baseline",), spec.baseline, rows, "row")
         self._unique(("methods",), rows)
         self._unique(("benchmarks",), [entry.name for entry in spec.benchmarks])
@@ -282,7 +309,7 @@ class _Reading:
 
     def _known(self, where: Path_, name: str | None, known: Iterable[str], what: str) -> None:
         if name is not None and name not in known:
-            self.problem(where, f"no {what} is called {name!r}{_near(name, known)}")
+            self.problem(where, f"no {what} is called {name!r}{near(name, known)}")
 
     def _unique(self, where: Path_, names: Sequence[Any]) -> None:
         for i, name in enumerate(names):
@@ -332,7 +359,7 @@ def fault(model: type[BaseModel], detail: Any) -> str:
     if detail["type"] == "extra_forbidden":
         part = _part(model, detail["loc"])
         known = [field.alias or known for known, field in part.model_fields.items()] if part else []
-        return f"unknown parameter{_near(str(detail['loc'][-1]), known) if part else ''}"
+        return f"unknown parameter{near(str(detail['loc'][-1]), known) if part else ''}"
     given = "" if detail["type"] == "missing" or isinstance(detail["input"], dict | list) else _given(detail["input"])
     return f"{detail['msg'].removeprefix('Value error, ')}{given}"
 
@@ -356,11 +383,3 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _given(value: Any) -> str:
     return f" (got {value!r})"
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=2)
-    if near:
-        return f"; did you mean {' or '.join(map(repr, near))}?"
-    return f"; known: {', '.join(names) or 'none'}"
