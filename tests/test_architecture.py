@@ -27,7 +27,7 @@ LAYERS = (
     "brought",
     "given spec stages",
     "graph store",
-    "estimates expand inputs states",
+    "estimates expand inputs pricing states",
     "assay ranks results workers",
     "execute table",
     "comparison",

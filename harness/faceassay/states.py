@@ -56,8 +56,11 @@ def settled_stages(graph: Graph, store: Store) -> frozenset[str]:
     )
 
 
-def required_stages(graph: Graph, store: Store) -> list[Stage]:
-    """Return the stages that must run so that every target is there whose data is, inputs before what needs them."""
+def required_stages(graph: Graph, store: Store, *, even_absent: bool = False) -> list[Stage]:
+    """Return the stages that must run so that every target is there, inputs before what needs them.
+
+    Targets whose data is not there are left out, unless ``even_absent``: then what they would need counts too.
+    """
     settled = settled_stages(graph, store)
     required: set[str] = set()
 
@@ -68,6 +71,6 @@ def required_stages(graph: Graph, store: Store) -> list[Stage]:
                 require(source)
 
     for target in graph.targets():
-        if not target.absent:
+        if even_absent or not target.absent:
             require(target)
     return [stage for key, stage in graph.stages.items() if key in required]

@@ -113,6 +113,12 @@ class IResNet(Recognizer):
         """Return how many training images ``fit`` will process on a set of ``images``."""
         return self.updates_for(images) * self.batch_size
 
+    def multiply_adds(self) -> int:
+        """Return the multiply-adds of one forward pass of one image, class centres left out."""
+        from faceassay_plugins.recognizers.iresnet.size import multiply_adds
+
+        return multiply_adds(self.blocks, self.width, self.image_size, self.embedding)
+
     def check(self, image_size: int, identities: int) -> None:
         """Check the size of the images and that there is something to tell apart.
 
