@@ -77,7 +77,9 @@ def _price_row(kind: str, prices: list[Price], teraflops: float) -> list[str]:
 
 def _hours(cost: Price, teraflops: float) -> str:
     hours = cost.gpu_hours(teraflops)
-    return "unknown" if hours is None else f"{hours:,.2f}"
+    if hours is None:
+        return "unknown"
+    return "<0.01" if 0 < hours < 0.005 else f"{hours:,.2f}"
 
 
 def _totals(required: list[Stage], rates: Rates) -> Iterator[str]:
@@ -85,7 +87,7 @@ def _totals(required: list[Stage], rates: Rates) -> Iterator[str]:
         yield "nothing to run"
         return
     yield f"to run: {stage_count(len(required))}, {_time([estimate(stage, rates) for stage in required])}"
-    yield f"network evaluations of sampling: {sum(map(_evaluations, required))}"
+    yield f"network evaluations of sampling: {sum(price(stage).evaluations for stage in required)}"
     yield f"disk: at most {expected_bytes(required) / 2**20:.0f} MiB"
 
 
@@ -98,8 +100,3 @@ def _time(seconds: list[float | None]) -> str:
     if not known:
         return "time unknown: none like them has run with this store yet"
     return f"about {duration(sum(known))} for {len(known)} of them; none like the other {unknown} has run yet"
-
-
-def _evaluations(stage: Stage) -> int:
-    per_image = getattr(stage.plugin, "evaluations_per_image", None)
-    return stage.work * per_image() if stage.kind in ("search", "synthesis") and per_image else 0
