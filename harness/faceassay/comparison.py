@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from faceassay.results import Results
@@ -12,6 +12,7 @@ from faceassay.table import Table, TableCell
 SPREADS = 2
 """Standard deviations over seeds within which a published number counts as ours where there is no interval."""
 OTHER_DATA = "not comparable: other data"
+LEFT_OPEN = "not comparable: the paper does not state all that matters"
 NO_NUMBER = "no number of ours"
 NO_SPREAD = "no spread of ours to judge by"
 
@@ -54,7 +55,7 @@ def incomparable(published: Published, profile: str | None) -> str:
     entry = published.entry
     if profile != entry.comparable_in:
         return OTHER_DATA
-    return f"not comparable: the paper does not state {_listed(entry.unstated)}" if entry.unstated else ""
+    return LEFT_OPEN if entry.unstated else ""
 
 
 def verdict(ours: TableCell | None, value: PublishedValue) -> str:
@@ -70,7 +71,3 @@ def verdict(ours: TableCell | None, value: PublishedValue) -> str:
         return NO_SPREAD
     inside = low - value.rounding <= value.value <= high + value.rounding
     return f"{'within' if inside else 'outside'} {what}"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

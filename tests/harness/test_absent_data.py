@@ -169,6 +169,14 @@ def test_the_report_says_what_to_supply(ran):
         assert "no number" not in text
 
 
+def test_each_thing_to_supply_is_said_once_with_the_rows_that_lack_it(ran):
+    lines = (ran[1] / "table.md").read_text().splitlines()
+    assert sorted(line for line in lines if "supply" in line) == [
+        f"- **Other**: {OTHER}",
+        f"- **every method**: {AWAY}",
+    ]
+
+
 def test_counts_other_than_expected_are_noted(ran):
     _, out = ran
     text = (out / "table.md").read_text()

@@ -133,7 +133,8 @@ def test_in_another_profile_no_number_is_comparable(finished, results, table):
 def test_what_the_paper_leaves_open_forbids_a_verdict(finished):
     results = collected(finished, "open", "paper")
     said = {compared.verdict for compared in compare(results, build(results))}
-    assert said == {"not comparable: the paper does not state the flags and the seeds"}
+    assert said == {"not comparable: the paper does not state all that matters"}
+    assert "- Not stated there: the flags, the seeds; so no verdict" in markdown(results, build(results))
 
 
 def test_comparable_numbers_get_a_verdict(finished):

@@ -10,7 +10,7 @@ from faceassay.contracts import Fact, Plugin
 from faceassay.contracts.evaluation import short_names
 from faceassay.report import intervals
 from faceassay.report.words import MIXES_UNITS, counted, fact, joined
-from faceassay.results import ABSENT, CellResult, Results
+from faceassay.results import CellResult, Results
 from faceassay.spec import MatrixSpec
 from faceassay.spec.reader import Benchmark
 from faceassay.store import Store
@@ -20,6 +20,7 @@ POPULATION = "population"
 """The note of an evaluation that says what its number is of; it becomes a sentence of its own."""
 DIGEST = "sha256"
 """The note with the hash of what a pack was read from; its first 16 digits are shown."""
+EVERY = "every method"
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,13 @@ def absent(results: Results) -> Section | None:
         return None
     verb, whose = ("is", "its") if len(cells) == 1 else ("are", "their")
     heading = f"{len(cells)} of {counted(len(results.cells), 'cell')} {verb} absent: {whose} data is not there"
-    return Section(heading, tuple(_reasons(cells)))
+    methods: dict[str, list[str]] = {}
+    for result in cells:
+        for supply in result.cell.evaluation.absent:
+            methods.setdefault(supply, []).append(result.cell.method)
+    every = joined(method.name for method in results.matrix.methods)
+    concerned = {supply: joined(names) for supply, names in methods.items()}
+    return Section(heading, tuple((EVERY if who == every else who, supply) for supply, who in concerned.items()))
 
 
 def _reasons(cells: Iterable[CellResult]) -> Iterator[tuple[str, str]]:
@@ -109,7 +116,7 @@ def _reasons(cells: Iterable[CellResult]) -> Iterator[tuple[str, str]]:
     methods: dict[str, list[str]] = {}
     for result in cells:
         methods.setdefault(result.failure or "", []).append(result.cell.method)
-    yield from ((joined(names), reason.removeprefix(f"{ABSENT}: ")) for reason, names in methods.items())
+    yield from ((joined(names), reason) for reason, names in methods.items())
 
 
 def run_command(matrix: MatrixSpec, store: Store) -> str:

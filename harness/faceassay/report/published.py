@@ -27,6 +27,11 @@ def published_notes(results: Results) -> Iterator[tuple[str, str]]:
     values = published.values if published else ()
     sources = joined(value.source for value in values)
     yield "", f"Published: in percent, as {sources} prints it. Difference: ours minus published, in percentage points."
+    if published and published.entry.unstated:
+        yield (
+            "",
+            f"Not stated there: {', '.join(published.entry.unstated)}; so no verdict is given at the paper's scale.",
+        )
     left_out = joined(value.row for value in values if value.row not in rows)
     if left_out:
         yield "", f"Rows with published numbers that this profile leaves out: {left_out}."
