@@ -7,13 +7,16 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
+import faceassay.registry
 from faceassay.cli import main
 from faceassay.cli.matrix import expanded
-from faceassay.contracts import DataError
+from faceassay.contracts import DataError, Figure
 from faceassay.graph import Stage
+from faceassay.registry import Origin, Registry, load_plugins
 from faceassay.results import collect
 from faceassay.states import State, required_stages, state_of
 from faceassay.store import Store
+from faceassay.tracking import MlflowWriter
 from matrices import changed, write_faces
 
 ROWS = """\
@@ -253,3 +256,38 @@ def test_people_of_other_data_must_not_be_tested(folder, tmp_path):
     shutil.copytree(both / "test" / "s9", both / "made" / "s9")
     said = CliRunner().invoke(main, ["plan", str(both / "matrix.yaml")])
     assert "tests 1 identities that are also trained on (s9): make data 'made' and 'test' disjoint" in said.output
+
+
+def test_absent_cells_fail_no_run_of_mlflow(folder, ran, tmp_path, monkeypatch):
+    from mlflow.tracking import MlflowClient
+
+    monkeypatch.chdir(tmp_path)
+    writer = MlflowWriter(uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    _, spec, graph = expanded(folder / "matrix.yaml", None)
+    writer.run_finished(collect(spec, graph, Store.open(ran[1] / "store")), [])
+    client = MlflowClient(tracking_uri=writer.address())
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    missing = {run.info.run_name: run.data.tags.get("faceassay.missing", "") for run in runs}
+    assert missing["Other, seed 0"].startswith(f"absent: {OTHER}")
+
+
+class Blank(Figure):
+    name = "blank"
+    version = "1"
+    summary = "nothing"
+
+    def draw(self, sources, run):
+        raise NotImplementedError
+
+
+def test_a_figure_of_absent_data_says_what_to_supply(folder, tmp_path, monkeypatch):
+    bundled = load_plugins()
+    known = {**bundled.classes, ("figure", "blank"): Blank}
+    registry = Registry(known, {**bundled.origins, ("figure", "blank"): Origin("tests", "tests", "0")})
+    monkeypatch.setattr(faceassay.registry, "load_plugins", lambda: registry)
+    lost = shutil.copytree(folder, tmp_path / "lost")
+    (lost / "matrix.yaml").write_text(MATRIX.replace("train: train\n", "train: other\n"))
+    said = CliRunner().invoke(main, ["figure", "blank", str(lost / "matrix.yaml"), "--store", str(tmp_path / "store")])
+    assert said.exit_code == 2
+    assert OTHER in said.output
