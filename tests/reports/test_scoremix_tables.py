@@ -201,3 +201,14 @@ def test_the_session_refuses_a_table_that_is_not_there():
     said = nox("scoremix-table3")
     assert said.returncode != 0
     assert "no table is called 'scoremix-table3': choose one of demo, scoremix-table1" in said.stdout + said.stderr
+
+
+def test_the_papers_scale_is_planned_without_torch(tmp_path):
+    plan = ["plan", str(ROOT / "reports/scoremix-table2/matrix.yaml"), "--profile", "paper", "--store", str(tmp_path)]
+    code = (
+        "import sys; from click.testing import CliRunner; from faceassay.cli import main;"
+        f"said = CliRunner().invoke(main, {plan!r}); assert said.exit_code == 0, said.output;"
+        "print(sorted({'torch', 'mlflow', 'scipy', 'matplotlib'} & sys.modules.keys()))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"
