@@ -1,4 +1,4 @@
-"""The report folders of ScoreMix: every row of the paper, its numbers as printed, both profiles plannable and priced."""
+"""The report folders of ScoreMix: every row of the paper, its numbers as printed, both profiles planned and priced."""
 
 from __future__ import annotations
 
