@@ -67,6 +67,20 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def table(session: nox.Session) -> None:
+    """Regenerate a paper's table: its name, then arguments for faceassay run; without a name, list the tables."""
+    reports = {file.parent.name: file for file in sorted(ROOT.glob("reports/*/matrix.yaml"))}
+    name, *arguments = session.posargs or [""]
+    if name in reports:
+        matrix = reports[name].relative_to(ROOT).as_posix()
+        run(session, "faceassay", "run", matrix, "--processes", "2", *arguments)
+        return
+    if name:
+        session.error(f"no table is called {name!r}: choose one of {', '.join(reports)}")
+    session.log("tables, for python -m nox -s table -- NAME --profile demo: %s", ", ".join(reports))
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """Check style, format and types, then run the tests; arguments go to pytest."""
     run(session, "ruff", "check", ".")

@@ -60,6 +60,12 @@ class GuidedSampling(Plugin):
         """Return how many conditions one image is denoised under; for estimates only."""
         return 1
 
+    def guide_evaluations_per_image(self) -> int:
+        """Return how many of ``evaluations_per_image`` are those of the guide; for estimates only."""
+        if self.guidance == 1:
+            return 0
+        return self.evaluations_per_image() // (1 if self.guidance == 0 else 2)
+
     def evaluations_per_image(self) -> int:
         """Return (2 steps - 1) x branches, doubled where main model and guide are both evaluated."""
         return (2 * self.steps - 1) * self.branches() * (1 if self.guidance in (0, 1) else 2)

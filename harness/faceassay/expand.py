@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from faceassay.contracts import Augmentation, FaceassayError, Figure, Plugin, Recognizer, Search, Trainable
 from faceassay.given import DataInput, Given, PackInput
@@ -53,6 +53,10 @@ def _open_data(matrix: MatrixSpec) -> tuple[dict[str, DataInput], list[Problem]]
     data: dict[str, DataInput] = {}
     problems: list[Problem] = []
     for name, choice in matrix.data.items():
+        if choice.absent and choice.expect:
+            counts = choice.expect.images, choice.expect.identities, choice.expect.image_size
+            data[name] = DataInput.expected(name, choice.plugin, *counts, choice.absent)
+            continue
         try:
             data[name] = DataInput.of(name, choice.plugin, choice.identities)
         except FaceassayError as error:
@@ -64,32 +68,39 @@ def _open_packs(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> tuple[dict
     packs: dict[str, PackInput] = {}
     problems: list[Problem] = []
     for benchmark in matrix.benchmarks:
-        source = data[benchmark.data] if benchmark.data else None
+        source, reader = data[benchmark.data] if benchmark.data else None, benchmark.protocol.reader()
+        absent, counts = benchmark.absent or (source.absent if source else ""), benchmark.expect or source
+        if absent and counts:
+            packs[benchmark.name] = PackInput.expected(benchmark.name, reader, counts.images, counts.image_size, absent)
+            continue
         try:
-            packs[benchmark.name] = PackInput.of(benchmark.name, benchmark.protocol.reader(), source)
+            packs[benchmark.name] = PackInput.of(benchmark.name, reader, source)
         except (FaceassayError, ValueError) as error:
             problems.append(Problem(benchmark.place, f"benchmark {benchmark.name!r}: {error}"))
     return packs, problems
 
 
 def _overlaps(matrix: MatrixSpec, data: Mapping[str, DataInput], packs: Mapping[str, PackInput]) -> list[Problem]:
-    train = matrix.spec.train
-    training, problems = set(data[train].people), []
-    for benchmark in matrix.benchmarks:
-        source = data.get(benchmark.data or "") or packs.get(benchmark.name)
-        shared = [person for person in (source.people if source else ()) if person in training]
-        if shared:
-            names = ", ".join(shared[:5]) + (", ..." if len(shared) > 5 else "")
-            apart = f"make data {train!r} and {benchmark.data!r} disjoint"
-            remedy = apart if benchmark.data else f"take them out of data {train!r}"
-            problems.append(
-                Problem(
-                    benchmark.place,
-                    f"benchmark {benchmark.name!r} tests {len(shared)} identities that are also trained on ({names}): "
-                    f"{remedy}, or rename different people",
-                )
-            )
+    trained_on = dict.fromkeys([matrix.spec.train, *(method.entry.data for method in matrix.methods)])
+    problems = []
+    for train in filter(None, trained_on):
+        training = set(data[train].people)
+        for benchmark in matrix.benchmarks:
+            source = data.get(benchmark.data or "") or packs.get(benchmark.name)
+            shared = [person for person in (source.people if source else ()) if person in training]
+            if shared:
+                problems.append(Problem(benchmark.place, _overlap(benchmark, train, shared)))
     return problems
+
+
+def _overlap(benchmark: Benchmark, train: str, shared: Sequence[str]) -> str:
+    names = ", ".join(shared[:5]) + (", ..." if len(shared) > 5 else "")
+    apart = f"make data {train!r} and {benchmark.data!r} disjoint"
+    remedy = apart if benchmark.data else f"take them out of data {train!r}"
+    return (
+        f"benchmark {benchmark.name!r} tests {len(shared)} identities that are also trained on ({names}): "
+        f"{remedy}, or rename different people"
+    )
 
 
 def _unfit(matrix: MatrixSpec, data: Mapping[str, DataInput], packs: Mapping[str, PackInput]) -> list[Problem]:
@@ -101,6 +112,12 @@ def _unfit(matrix: MatrixSpec, data: Mapping[str, DataInput], packs: Mapping[str
             plugin.check(real.image_size, len(real.people))
         except (FaceassayError, ValueError) as error:
             problems.append(Problem(place, f"{plugin.name}: {error}"))
+    for i, method in enumerate(matrix.methods):
+        other = data[method.entry.data or matrix.spec.train]
+        if other.image_size != real.image_size:
+            sizes = f"images of {other.image_size} px, data {real.name!r} of {real.image_size} px"
+            place = matrix.located.place(("methods", i, "data"))
+            problems.append(Problem(place, f"data {other.name!r} has {sizes}: give both one image_size"))
     for benchmark in matrix.benchmarks:
         if benchmark.name in packs and packs[benchmark.name].image_size != real.image_size:
             sizes = f"{packs[benchmark.name].image_size} px, the training images {real.image_size} px"
@@ -134,7 +151,7 @@ class _Expansion:
         self.matrix = matrix
         self.data = data
         self.real = data[matrix.spec.train]
-        self.result = Graph(dict(data))
+        self.result = Graph(dict(data), dict(packs))
         self.packs = packs
 
     def graph(self) -> Graph:
@@ -249,8 +266,12 @@ class _Expansion:
         return self._stage("recognizer", plugin, inputs, {"seed": seed}, title, plugin.work(images), "training images")
 
     def _recognizer(self, method: Method, seed: int) -> Stage:
-        inputs: dict[str, Stage | DataInput] = {"real": self.real} if method.uses_real else {}
-        if method.augmentation:
+        inputs: dict[str, Stage | DataInput] = {}
+        if method.uses_real:
+            inputs["real"] = self._real_data(method)
+        if method.synthetic:
+            inputs["synthesis"] = self.data[method.synthetic]
+        elif method.augmentation:
             inputs["synthesis"] = self._synthesis(method.augmentation, seed)
         return self._trained(self._matched(method), inputs, seed, method.name)
 
@@ -261,8 +282,17 @@ class _Expansion:
         other = next(m for m in self.matrix.methods if m.name == target)
         return method.recognizer.trained_for(other.recognizer.updates_for(self._images(other)))
 
+    def _real_data(self, method: Method) -> DataInput:
+        return self.data[method.real] if method.real else self.real
+
+    def _real_images(self, method: Method) -> int:
+        return self._real_data(method).images if method.uses_real else 0
+
+    def _synthetic_images(self, method: Method) -> int:
+        return self.data[method.synthetic].images if method.synthetic else self._planned(method.augmentation)
+
     def _images(self, method: Method) -> int:
-        return self._planned(method.augmentation) + (self.real.images if method.uses_real else 0)
+        return self._synthetic_images(method) + self._real_images(method)
 
     def _evaluation(self, method: Method, benchmark: Benchmark, recognizer: Stage, seed: int) -> Stage:
         pack, what = self.packs[benchmark.name], f"{benchmark.name} of {method.name}, seed {seed}"
@@ -278,8 +308,8 @@ class _Expansion:
             of_seeds = {seed: self._synthesis(augmentation, seed) for seed in self._seeds()} if augmentation else {}
             self.result.rows[method.name] = Row(
                 method=method.name,
-                real_images=self.real.images if method.uses_real else 0,
-                synthetic_images=self._planned(augmentation),
+                real_images=self._real_images(method),
+                synthetic_images=self._synthetic_images(method),
                 updates=self._matched(method).updates_for(images),
                 recognizers={seed: self._recognizer(method, seed) for seed in self._seeds()},
                 syntheses=of_seeds,

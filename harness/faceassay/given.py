@@ -26,6 +26,10 @@ class Given(Protocol):
     def document(self) -> dict[str, Any]:
         """The part of a key that stands for it."""
 
+    @property
+    def absent(self) -> str:
+        """What to supply where its files are not there; empty where they are."""
+
     def open(self, device: str = "cpu", threads: int = 1) -> Any:
         """Open it for a stage that computes on ``device`` with ``threads`` CPU threads; data has no use for them.
 
@@ -44,6 +48,8 @@ class DataInput:
         identities: range, names, or None for all.
         fingerprint: of the selected images.
         images, people: counts.
+        absent: what to supply, where its files are not there: then counts are those expected of it, and nothing can be
+            opened.
     """
 
     name: str
@@ -53,6 +59,15 @@ class DataInput:
     images: int
     people: tuple[str, ...]
     image_size: int
+    absent: str = ""
+
+    @classmethod
+    def expected(
+        cls, name: str, plugin: DatasetPlugin, images: int, identities: int, image_size: int, absent: str
+    ) -> DataInput:
+        """Stand for data whose files are not there: enough to plan and price what needs it."""
+        people = tuple(f"{name}:{number}" for number in range(identities))
+        return cls(name, plugin, None, "", images, people, image_size, absent)
 
     @classmethod
     def of(cls, name: str, plugin: DatasetPlugin, identities: str | tuple[str, ...] | None) -> DataInput:
@@ -69,15 +84,18 @@ class DataInput:
         """Open the data.
 
         Raises:
-            DataError: when it changed since the graph was made.
+            DataError: when it is absent, or changed since the graph was made.
         """
+        _require_present(self.absent)
         data = _opened(self.plugin, self.identities)
         _require_unchanged(f"data {self.name!r}", data.fingerprint, self.fingerprint)
         return data
 
     @property
     def document(self) -> dict[str, Any]:
-        """The part of a key that stands for this data."""
+        """The part of a key that stands for this data; that of absent data is like no other's."""
+        if self.absent:
+            return {"absent": {"data": self.name, "expected": [self.images, len(self.people), self.image_size]}}
         plugin = keys.plugin_document(self.plugin, plugin_digest(type(self.plugin)))
         return {"data": {"plugin": plugin, "identities": list(self.people), "fingerprint": self.fingerprint}}
 
@@ -95,6 +113,7 @@ class PackInput:
         people: names of the identities, empty where the pack carries none.
         image_size: side of the images in pixels.
         warnings: what deviates from the pack that the field knows.
+        absent: what to supply, where its files are not there: then counts are those expected of it.
     """
 
     name: str
@@ -105,6 +124,12 @@ class PackInput:
     people: tuple[str, ...]
     image_size: int
     warnings: tuple[str, ...]
+    absent: str = ""
+
+    @classmethod
+    def expected(cls, name: str, reader: PackReader, images: int, image_size: int, absent: str) -> PackInput:
+        """Stand for a pack whose files are not there: enough to plan and price what needs it."""
+        return cls(name, reader, None, "", images, (), image_size, (), absent)
 
     @classmethod
     def of(cls, name: str, reader: PackReader, data: DataInput | None) -> PackInput:
@@ -121,15 +146,18 @@ class PackInput:
         """Open the pack.
 
         Raises:
-            DataError: when it changed since the graph was made.
+            DataError: when it is absent, or changed since the graph was made.
         """
+        _require_present(self.absent)
         pack = self.reader.open(self.data.open() if self.data else None)
         _require_unchanged(f"benchmark {self.name!r}", pack.fingerprint, self.fingerprint)
         return pack
 
     @property
     def document(self) -> dict[str, Any]:
-        """The part of a key that stands for this pack; the name of the benchmark is not in it."""
+        """The part of a key that stands for this pack; the name of the benchmark is not in it, unless it is absent."""
+        if self.absent:
+            return {"absent": {"pack": self.name, "expected": [self.images, self.image_size]}}
         reader = keys.plugin_document(self.reader, plugin_digest(type(self.reader)))
         data = self.data.document if self.data else None
         return {"pack": {"reader": reader, "data": data, "fingerprint": self.fingerprint}}
@@ -147,6 +175,11 @@ def _opened(plugin: DatasetPlugin, identities: str | tuple[str, ...] | None) -> 
         return data
     names = identity_range(data.identities, identities) if isinstance(identities, str) else identities
     return select_identities(data, names)
+
+
+def _require_present(absent: str) -> None:
+    if absent:
+        raise DataError(absent)
 
 
 def _require_unchanged(what: str, now: str, before: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from faceassay import keys, seeds
 from faceassay.contracts import Plugin
-from faceassay.given import DataInput, Given, plugin_digest
+from faceassay.given import DataInput, Given, PackInput, plugin_digest
 from faceassay.sourcecode import closure, digest_of
 
 THREADED_KINDS = frozenset({"generator", "recognizer", "search", "synthesis", "preprocessing", "features", "figure"})
@@ -66,6 +66,12 @@ class Stage:
         """sha256 (hex) of the key."""
         return self.key.digest
 
+    @cached_property
+    def absent(self) -> tuple[str, ...]:
+        """What to supply of the data that this stage needs and that is not there; with any, it cannot run."""
+        of_inputs = (s.absent if isinstance(s, Stage) else (s.absent,) for s in self.inputs.values())
+        return tuple(dict.fromkeys(text for texts in of_inputs for text in texts if text))
+
     def stages(self) -> dict[str, Stage]:
         """Return the inputs that are stages."""
         return {name: source for name, source in self.inputs.items() if isinstance(source, Stage)}
@@ -99,12 +105,13 @@ class Graph:
     """All stages of a matrix, each once, inputs before what needs them.
 
     Attributes:
-        data: the opened datasets by the names that the spec gives them.
+        data, packs: the opened datasets and packs of benchmarks by the names that the spec gives them.
         stages: by digest.
         cells, rows: what the table shows.
     """
 
     data: dict[str, DataInput] = field(default_factory=dict)
+    packs: dict[str, PackInput] = field(default_factory=dict)
     stages: dict[str, Stage] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
     rows: dict[str, Row] = field(default_factory=dict)

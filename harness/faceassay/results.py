@@ -13,11 +13,14 @@ from faceassay.contracts import Evaluation, FaceDataset, Fact, Interval
 from faceassay.graph import Cell, Graph, Row, Stage
 from faceassay.inputs import open_artifact
 from faceassay.spec import MatrixSpec
+from faceassay.spec.averages import column_labels
 from faceassay.states import settled_stages
 from faceassay.store import Record, Store
 
 NOT_RUN = "not run"
 """The reason of a cell that nobody tried to compute."""
+ABSENT = "absent"
+"""How the reason of a cell begins whose data is not there."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,11 @@ class CellResult:
     intervals: Mapping[str, Sequence[Interval]] = field(default_factory=dict)
     cautions: Mapping[str, str] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+
+    @property
+    def absent(self) -> bool:
+        """Whether there are no metrics because data is not there."""
+        return bool(self.cell.evaluation.absent)
 
     def interval(self, metric: str) -> Interval | None:
         """Return the interval of ``metric`` that is to be shown first, None where there is none."""
@@ -51,7 +59,8 @@ class Results:
     def lost_qualities(self) -> list[str]:
         """Why the qualities of synthetic images that could not be measured were not, each reason once."""
         stages = [stage for row in self.graph.rows.values() for stage in row.qualities.values()]
-        reasons = [_reason(stage, self.graph, self.store) for stage in stages if stage.digest not in self.settled]
+        lost = [stage for stage in stages if stage.digest not in self.settled and not stage.absent]
+        reasons = [_reason(stage, self.graph, self.store) for stage in lost]
         return [reason for reason in dict.fromkeys(reasons) if reason != NOT_RUN]
 
     def cell(self, method: str, benchmark: str, seed: int) -> CellResult:
@@ -73,9 +82,17 @@ class Results:
         """Return (benchmark, metric identity) of every column, in order."""
         return [(b.name, metric) for b in self.matrix.benchmarks for metric in b.protocol.metric_ids()]
 
+    def labels(self) -> list[str]:
+        """Return the headings of these columns."""
+        return [label for b in self.matrix.benchmarks for label in column_labels(b.name, b.protocol.metric_ids())]
+
     def failures(self) -> list[CellResult]:
-        """Return the cells without numbers."""
-        return [result for result in self.cells if result.failure is not None]
+        """Return the cells without numbers, those left out whose data is not there."""
+        return [result for result in self.cells if result.failure is not None and not result.absent]
+
+    def absent(self) -> list[CellResult]:
+        """Return the cells whose data is not there."""
+        return [result for result in self.cells if result.absent]
 
     def record(self, stage: Stage) -> Record | None:
         """Return the record of a stage, None while it is not done."""
@@ -143,6 +160,8 @@ def _cell_result(cell: Cell, settled: Collection[str], graph: Graph, store: Stor
 
 
 def _reason(stage: Stage, graph: Graph, store: Store) -> str:
+    if stage.absent:
+        return f"{ABSENT}: {'; '.join(stage.absent)}"
     for candidate in [*graph.ancestors(stage), stage]:
         failure = store.failure(candidate.digest)
         if failure is not None and store.record(candidate.kind, candidate.digest) is None:

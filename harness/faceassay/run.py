@@ -82,7 +82,7 @@ def _verify_cached(required: Sequence[Stage], graph: Graph, store: Store) -> Non
     readers = [*graph.targets(), *required]
     read = {stage.digest: stage for stage in readers} | {s.digest: s for r in required for s in r.stages().values()}
     for key, stage in read.items():
-        if key not in making:
+        if key not in making and not stage.absent:
             store.verified(stage.kind, key)
 
 

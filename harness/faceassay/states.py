@@ -1,4 +1,4 @@
-"""Own the states of stages: missing, running, done, failed, stale; and which stages a run must make."""
+"""Own the states of stages: missing, running, done, failed, stale, absent; and which stages a run must make."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ class State(StrEnum):
     DONE = "done"
     FAILED = "failed"
     STALE = "stale"
+    ABSENT = "absent"
+    """Its data is not there."""
 
 
 def state_of(stage: Stage, store: Store) -> State:
     """Return where ``stage`` stands in ``store``; files are not verified here."""
+    if stage.absent:
+        return State.ABSENT
     record = store.record(stage.kind, stage.digest)
     if record is not None and is_current(stage, record, store):
         return State.DONE
@@ -52,8 +56,11 @@ def settled_stages(graph: Graph, store: Store) -> frozenset[str]:
     )
 
 
-def required_stages(graph: Graph, store: Store) -> list[Stage]:
-    """Return the stages that must run so that every target is there, inputs before what needs them."""
+def required_stages(graph: Graph, store: Store, *, even_absent: bool = False) -> list[Stage]:
+    """Return the stages that must run so that every target is there, inputs before what needs them.
+
+    Targets whose data is not there are left out, unless ``even_absent``: then what they would need counts too.
+    """
     settled = settled_stages(graph, store)
     required: set[str] = set()
 
@@ -64,5 +71,6 @@ def required_stages(graph: Graph, store: Store) -> list[Stage]:
                 require(source)
 
     for target in graph.targets():
-        require(target)
+        if even_absent or not target.absent:
+            require(target)
     return [stage for key, stage in graph.stages.items() if key in required]

@@ -81,6 +81,23 @@ def resampled_mean(replicates: Sequence[NDArray[np.float64]], level: float = 0.9
     return Resampled(float(low), float(high), len(defined), len(means))
 
 
+def mean_replicates(groups: Sequence[Sequence[NDArray[np.float64]]]) -> NDArray[np.float64]:
+    """Return replicates of the mean of all numbers of several groups, float64 [R], R the fewest that a number has.
+
+    Within a group, entry r of each number comes from draw r. Groups were drawn apart; so that draws which happen to be
+    alike in two of them do not count as one draw of both, group g begins at its entry g.
+
+    Args:
+        groups: of each group, the replicates of its numbers, float64 [R] each; at least one number in all.
+    """
+    import numpy as np
+
+    shifted = [np.roll(of_one, -number) for number, group in enumerate(groups) for of_one in group]
+    fewest = min(map(len, shifted))
+    mean: NDArray[np.float64] = np.mean([of_one[:fewest] for of_one in shifted], axis=0)
+    return mean
+
+
 def wilson_interval(successes: int, trials: int, z: float = 1.959963984540054) -> tuple[float, float]:
     """Return the Wilson score interval of a proportion (Wilson 1927); by default at 95 %.
 

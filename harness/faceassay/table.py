@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,13 @@ from numpy.typing import NDArray
 from faceassay.contracts import Interval
 from faceassay.results import CellResult, Results
 from faceassay.spec.reader import Benchmark
-from faceassay.statistics import Summary, resampled_mean, summarise
+from faceassay.statistics import Summary, mean_replicates, resampled_mean, summarise
 
 FACT_COLUMNS = ("Method", "Group", "Aux", "n_s", "n_r", "Updates")
 """Columns that are known before anything runs; n_s and n_r are numbers of synthetic and real training images."""
+
+AVERAGE = "average"
+"""What stands in place of the benchmark of a column that is an average."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,13 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Table:
-    """Hold the whole table; renderers only format it."""
+    """Hold the whole table; renderers only format it.
+
+    Attributes:
+        columns: benchmark and metric identity, then `AVERAGE` and its name.
+        seeds: the seeds whose values each cell holds.
+        rows: one for each method, with one cell for each column.
+    """
 
     columns: tuple[tuple[str, str], ...]
     seeds: tuple[int, ...]
@@ -55,39 +65,85 @@ class Table:
 def build(results: Results) -> Table:
     """Build the table of a matrix."""
     columns, seeds = tuple(results.columns()), tuple(results.matrix.spec.seeds)
+    averages = results.matrix.averages
     rows = []
     for method in results.matrix.methods:
         row, entry = results.graph.rows[method.name], method.entry
         facts = (entry.name, entry.group, entry.aux, row.synthetic_images, row.real_images, row.updates)
-        cells = tuple(
-            cell for benchmark in results.matrix.benchmarks for cell in _cells(results, method.name, benchmark)
-        )
-        rows.append(TableRow(facts, cells))
-    return Table(columns, seeds, tuple(rows))
+        measured = {b.name: _measured(results, method.name, b) for b in results.matrix.benchmarks}
+        cells = tuple(_cell(measured[benchmark], metric) for benchmark, metric in columns)
+        rows.append(TableRow(facts, (*cells, *(_average(measured, average.members) for average in averages))))
+    return Table((*columns, *((AVERAGE, average.name) for average in averages)), seeds, tuple(rows))
 
 
-def _cells(results: Results, method: str, benchmark: Benchmark) -> Iterator[TableCell]:
-    of_seeds = [results.cell(method, benchmark.name, seed) for seed in results.matrix.spec.seeds]
-    failure = next((result.failure for result in of_seeds if result.failure), None)
-    evaluated = [result for result in of_seeds if result.failure is None]
-    replicates = [results.replicates(result.cell) for result in evaluated]
-    for metric in benchmark.protocol.metric_ids():
-        summary = summarise([result.metrics[metric] for result in evaluated]) if evaluated else None
-        values = tuple(result.metrics.get(metric) for result in of_seeds)
-        yield TableCell(summary, values, failure, _interval(metric, evaluated, replicates))
+@dataclass(frozen=True)
+class _Measured:
+    """Hold what was measured of one method on one benchmark, seed by seed."""
+
+    results: tuple[CellResult, ...]
+    replicates: tuple[Mapping[str, NDArray[np.float64]], ...]
+
+    @property
+    def failure(self) -> str | None:
+        return next((result.failure for result in self.results if result.failure), None)
 
 
-def _interval(
-    metric: str, evaluated: Sequence[CellResult], replicates: Sequence[Mapping[str, NDArray[np.float64]]]
-) -> Interval | None:
-    if len(evaluated) < 2:
-        return next((result.interval(metric) for result in evaluated), None)
-    shown = evaluated[0].interval(metric)
-    if shown is None:
-        return None
-    limits = resampled_mean([of_seed.get(metric, np.empty(0)) for of_seed in replicates], shown.level)
+def _measured(results: Results, method: str, benchmark: Benchmark) -> _Measured:
+    of_seeds = tuple(results.cell(method, benchmark.name, seed) for seed in results.matrix.spec.seeds)
+    return _Measured(of_seeds, tuple(results.replicates(result.cell) for result in of_seeds))
+
+
+def _cell(measured: _Measured, metric: str) -> TableCell:
+    values = tuple(result.metrics.get(metric) for result in measured.results)
+    evaluated = [result for result in measured.results if result.failure is None]
+    shown = next((result.interval(metric) for result in evaluated), None)
+    if len(evaluated) > 1 and shown is not None:
+        replicates = [of_seed.get(metric, np.empty(0)) for of_seed in measured.replicates if of_seed]
+        shown = _interval(replicates, len(evaluated), shown)
+    return TableCell(_summary(values), values, measured.failure, shown)
+
+
+def _average(measured: Mapping[str, _Measured], members: Sequence[tuple[str, str]]) -> TableCell:
+    """Return the mean of several metrics: seed by seed, and draw by draw where all of them keep replicates."""
+    parts = [_cell(measured[benchmark], metric) for benchmark, metric in members]
+    values = tuple(_mean(of_seed) for of_seed in zip(*(part.values for part in parts), strict=True))
+    failure = next((part.failure for part in parts if part.failure), None)
+    shown = [part.interval for part in parts if part.interval is not None]
+    seeds = [seed for seed, value in enumerate(values) if value is not None]
+    replicates = [_replicates(measured, members, seed) for seed in seeds]
+    alike = len(shown) == len(parts) and len({interval.level for interval in shown}) == 1
+    if not alike or not replicates:
+        return TableCell(_summary(values), values, failure)
+    population = " and ".join(dict.fromkeys(interval.population for interval in shown))
+    interval = _interval(replicates, len(seeds), replace(shown[0], population=population))
+    return TableCell(_summary(values), values, failure, interval)
+
+
+def _replicates(
+    measured: Mapping[str, _Measured], members: Sequence[tuple[str, str]], seed: int
+) -> NDArray[np.float64]:
+    """Return the replicates of the mean of ``members`` at one seed, float64 [R]; benchmarks were drawn apart."""
+    groups: dict[str, list[NDArray[np.float64]]] = {}
+    for benchmark, metric in members:
+        kept = measured[benchmark].replicates[seed].get(metric, np.empty(0))
+        groups.setdefault(benchmark, []).append(kept)
+    return mean_replicates(list(groups.values()))
+
+
+def _summary(values: Sequence[float | None]) -> Summary | None:
+    known = [value for value in values if value is not None]
+    return summarise(known) if known else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if len(known) == len(values) else None
+
+
+def _interval(replicates: Sequence[NDArray[np.float64]], seeds: int, shown: Interval) -> Interval | None:
+    limits = resampled_mean(replicates, shown.level) if len(replicates) == seeds else None
     if limits is None:
         return None
     count = f"{limits.drawn}" if limits.used == limits.drawn else f"{limits.used} of {limits.drawn}"
-    method = f"percentile bootstrap, {count} replicates, mean of {len(evaluated)} seeds"
+    method = f"percentile bootstrap, {count} replicates" + (f", mean of {seeds} seeds" if seeds > 1 else "")
     return Interval(limits.low, limits.high, shown.population, method, shown.level)

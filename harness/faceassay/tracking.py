@@ -174,7 +174,7 @@ def _cell_entry(results: Results, method: str, seed: int) -> _Entry:
     missing = {"faceassay.missing": "; ".join(map(str, reasons))[:TAG_CHARACTERS]} if reasons else {}
     tags = {"method": method, "seed": str(seed), **data, **keys, **said, **missing}
     entry = _Entry(f"{method}, seed {seed}", metrics, params, tags)
-    entry.failed = bool(reasons)
+    entry.failed = any(r.failure and not r.absent for r in cells)
     return entry
 
 

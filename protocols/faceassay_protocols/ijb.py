@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from faceassay.contracts import Evaluation, EvaluationProtocol, Features, PackReader, parameter
 from faceassay_protocols.conventions import ConventionName, chosen
@@ -33,8 +33,8 @@ class Ijb(TemplateFileParameters, EvaluationProtocol):
 
     def reader(self) -> PackReader:
         """Return what opens the files."""
-        said = {name: getattr(self, name) for name in TemplateFileParameters.model_fields}
-        return TemplateFiles.model_validate({**said, "benchmark": self.name})
+        said: dict[str, Any] = {name: getattr(self, name) for name in TemplateFileParameters.model_fields}
+        return TemplateFiles.model_construct(**{**said, "benchmark": self.name})
 
     def evaluate(self, pack: TemplatePack, features: Features) -> Evaluation:
         """Compute the metrics and keep the scores behind them; see `evaluate_templates`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -47,8 +47,9 @@ class PairSet(PairFileParameters, EvaluationProtocol):
 
     def reader(self) -> PackReader:
         """Return what opens the files."""
-        said = {name: getattr(self, name) for name in PairFiles.model_fields if name in type(self).model_fields}
-        return PairFiles.model_validate({**said, "benchmark": self.name})
+        own = type(self).model_fields
+        said: dict[str, Any] = {name: getattr(self, name) for name in PairFiles.model_fields if name in own}
+        return PairFiles.model_construct(**{**said, "benchmark": self.name})
 
     def evaluate(self, pack: PairPack, features: Features) -> Evaluation:
         """Compute the metrics and keep the scores behind them; see `evaluate_pairs`."""

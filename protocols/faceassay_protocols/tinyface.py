@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from faceassay.contracts import Evaluation, EvaluationProtocol, Features, PackReader, parameter
 from faceassay_protocols.conventions import Convention, ConventionName, chosen
@@ -38,7 +38,8 @@ class TinyFace(GalleryFileParameters, EvaluationProtocol):
 
     def reader(self) -> PackReader:
         """Return what opens the files."""
-        return GalleryFiles.model_validate({name: getattr(self, name) for name in GalleryFileParameters.model_fields})
+        said: dict[str, Any] = {name: getattr(self, name) for name in GalleryFileParameters.model_fields}
+        return GalleryFiles.model_construct(**said)
 
     def evaluate(self, pack: GalleryPack, features: Features) -> Evaluation:
         """Compute the rates and keep the ranks behind them; see `evaluate_ranks`."""

@@ -15,6 +15,7 @@ from faceassay.statistics import (
     Resampled,
     Summary,
     binomial_interval,
+    mean_replicates,
     poisson_interval,
     resampled_mean,
     summarise,
@@ -248,3 +249,19 @@ def test_there_are_no_limits_without_draws_that_all_numbers_share(replicates):
 def test_resampled_limits_need_a_level_that_is_a_share():
     with pytest.raises(ValueError, match="between 0 and 1"):
         resampled_mean([np.ones(3)], level=95)
+
+
+def test_replicates_within_a_group_stay_draw_by_draw():
+    first, second = np.array([0.0, 0.2, 0.4]), np.array([1.0, 0.6, 0.2])
+    assert mean_replicates([[first, second]]) == pytest.approx(np.array([0.5, 0.4, 0.3]))
+
+
+def test_groups_with_the_same_draws_are_not_taken_for_one_draw():
+    """Two equal groups of independent draws: the mean has half the variance of one, not all of it."""
+    drawn = np.random.default_rng(0).normal(size=4000)
+    assert np.var(mean_replicates([[drawn], [drawn]])) == pytest.approx(np.var(drawn) / 2, rel=0.1)
+
+
+def test_the_shortest_of_the_replicates_counts():
+    assert len(mean_replicates([[np.zeros(200)], [np.zeros(1000), np.zeros(1000)]])) == 200
+    assert len(mean_replicates([[np.zeros(200)], [np.empty(0)]])) == 0

@@ -56,6 +56,11 @@ class BroughtEmbeddings:
         return self.path.name
 
     @property
+    def absent(self) -> str:
+        """Nothing: what was brought is there."""
+        return ""
+
+    @property
     def document(self) -> dict[str, Any]:
         """The part of a key that stands for these embeddings."""
         return {"brought": {"kind": "embeddings", "format": self.path.suffix.lower(), "fingerprint": self.fingerprint}}

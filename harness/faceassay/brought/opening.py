@@ -71,6 +71,11 @@ class BroughtRecognizer:
         return self.path.name
 
     @property
+    def absent(self) -> str:
+        """Nothing: what was brought is there."""
+        return ""
+
+    @property
     def document(self) -> dict[str, Any]:
         """The part of a key that stands for this recognizer."""
         return {

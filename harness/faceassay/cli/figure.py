@@ -51,6 +51,8 @@ def figure(
     seed = _known(spec, method, seed)
     folder = writable(report_folder(spec, out) / "figures")
     graph, at = expand_figure(spec, drawn, method, seed), opened(store)
+    if absent := graph.targets()[0].absent:
+        raise FaceassayError("; ".join(absent))
     _require_made(spec, graph, at)
     failures = run_graph(graph, Surroundings(at, serial(), Resources(device)), Watchers())
     if failures:

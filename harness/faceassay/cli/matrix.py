@@ -49,12 +49,19 @@ def out_option(command: Command) -> Command:
 
 @click.command()
 @matrix_options
-def plan(matrix: Path, store: Path, profile: str | None) -> None:
-    """Show the stages of MATRIX, what is cached, and an estimate of the cost of the rest."""
+@click.option(
+    "--teraflops",
+    type=click.FloatRange(0, min_open=True),
+    default=200.0,
+    show_default=True,
+    help="Sustained rate at which the GPU-hours are computed, in 10^12 operations a second.",
+)
+def plan(matrix: Path, store: Path, profile: str | None, teraflops: float) -> None:
+    """Show the stages of MATRIX, what is cached, and what the rest will cost, absent data included."""
     from faceassay.cli.planning import plan_lines
 
     _, spec, graph = expanded(matrix, profile)
-    for line in plan_lines(graph, opened(store), report_folder(spec, None) / "cost.csv"):
+    for line in plan_lines(graph, opened(store), report_folder(spec, None) / "cost.csv", teraflops):
         click.echo(line)
 
 

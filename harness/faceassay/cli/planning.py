@@ -10,27 +10,76 @@ from tabulate import tabulate
 
 from faceassay.estimates import Rates, estimate, expected_bytes, recorded_rates
 from faceassay.graph import Graph, Stage
+from faceassay.pricing import ASSUMPTIONS, Price, price, total
 from faceassay.progress import duration, stage_count
 from faceassay.states import State, required_stages, state_of
 from faceassay.store import Store
 
+HEADER = ("state", "stage", "key", "work", "evaluations", "GPU-hours", "estimate")
+PRICE_HEADER = ("not made yet", "stages", "network evaluations", "training images", "PFLOP", "GPU-hours")
 
-def plan_lines(graph: Graph, store: Store, cost_table: Path) -> Iterator[str]:
-    """Yield the lines of a plan."""
+
+def plan_lines(graph: Graph, store: Store, cost_table: Path, teraflops: float = 200.0) -> Iterator[str]:
+    """Yield the lines of a plan; GPU-hours are those at a sustained rate of ``teraflops``."""
     rates, required = recorded_rates(store, cost_table), required_stages(graph, store)
     states = {key: state_of(stage, store) for key, stage in graph.stages.items()}
-    rows = [_row(stage, states[key], rates) for key, stage in graph.stages.items()]
-    yield tabulate(rows, ["state", "stage", "key", "work", "estimate"], disable_numparse=True)
+    rows = [_row(stage, states[key], rates, teraflops) for key, stage in graph.stages.items()]
+    yield tabulate(rows, HEADER, disable_numparse=True, colalign=["left"] * 4 + ["right"] * 2 + ["left"])
     yield ""
     counts = Counter(str(state) for state in states.values())
     yield f"{stage_count(len(rows))}: " + ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     yield from _totals(required, rates)
+    yield from _absent(graph)
+    yield from _price_list(required_stages(graph, store, even_absent=True), teraflops)
 
 
-def _row(stage: Stage, state: State, rates: Rates) -> list[str]:
-    seconds = None if state is State.DONE else estimate(stage, rates)
-    cost = "" if state is State.DONE else "unknown" if seconds is None else f"about {duration(seconds)}"
-    return [str(state), stage.title, stage.digest[:12], f"{stage.work} {stage.unit}", cost]
+def _row(stage: Stage, state: State, rates: Rates, teraflops: float) -> list[str]:
+    about = [str(state), stage.title, stage.digest[:12], f"{stage.work} {stage.unit}"]
+    if state is State.DONE:
+        return [*about, "", "", ""]
+    seconds, cost = estimate(stage, rates), price(stage)
+    return [
+        *about,
+        f"{cost.evaluations:,}" if cost.evaluations else "",
+        _hours(cost, teraflops) if cost.flops != 0 else "",
+        "unknown" if seconds is None else f"about {duration(seconds)}",
+    ]
+
+
+def _absent(graph: Graph) -> Iterator[str]:
+    absent = [stage for stage in graph.stages.values() if stage.absent]
+    if absent:
+        yield f"absent: {stage_count(len(absent))} cannot run, their data is not there"
+        yield from (f"  {reason}" for reason in dict.fromkeys(text for stage in absent for text in stage.absent))
+
+
+def _price_list(stages: list[Stage], teraflops: float) -> Iterator[str]:
+    """Yield the price of ``stages`` by kind and in total, and what it assumes."""
+    of_kinds: dict[str, list[Price]] = {}
+    for stage in stages:
+        of_kinds.setdefault(stage.kind, []).append(price(stage))
+    priced = {kind: prices for kind, prices in of_kinds.items() if any(one != Price() for one in prices)}
+    if priced:
+        every = [one for prices in priced.values() for one in prices]
+        rows = [_price_row(kind, prices, teraflops) for kind, prices in [*priced.items(), ("total", every)]]
+        yield ""
+        yield tabulate(rows, PRICE_HEADER, disable_numparse=True, colalign=["left"] + ["right"] * 5)
+        yield ASSUMPTIONS
+        yield f"GPU-hours: at {teraflops:g} sustained TFLOP/s (--teraflops), an assumption, not a measurement"
+
+
+def _price_row(kind: str, prices: list[Price], teraflops: float) -> list[str]:
+    cost = total(prices)
+    operations = "unknown" if cost.flops is None else f"{cost.flops / 1e15:,.2f}"
+    counts = (len(prices), cost.evaluations, cost.training_images)
+    return [kind, *(f"{count:,}" for count in counts), operations, _hours(cost, teraflops)]
+
+
+def _hours(cost: Price, teraflops: float) -> str:
+    hours = cost.gpu_hours(teraflops)
+    if hours is None:
+        return "unknown"
+    return "<0.01" if 0 < hours < 0.005 else f"{hours:,.2f}"
 
 
 def _totals(required: list[Stage], rates: Rates) -> Iterator[str]:
@@ -38,7 +87,7 @@ def _totals(required: list[Stage], rates: Rates) -> Iterator[str]:
         yield "nothing to run"
         return
     yield f"to run: {stage_count(len(required))}, {_time([estimate(stage, rates) for stage in required])}"
-    yield f"network evaluations of sampling: {sum(map(_evaluations, required))}"
+    yield f"network evaluations of sampling: {sum(price(stage).evaluations for stage in required)}"
     yield f"disk: at most {expected_bytes(required) / 2**20:.0f} MiB"
 
 
@@ -51,8 +100,3 @@ def _time(seconds: list[float | None]) -> str:
     if not known:
         return "time unknown: none like them has run with this store yet"
     return f"about {duration(sum(known))} for {len(known)} of them; none like the other {unknown} has run yet"
-
-
-def _evaluations(stage: Stage) -> int:
-    per_image = getattr(stage.plugin, "evaluations_per_image", None)
-    return stage.work * per_image() if stage.kind in ("search", "synthesis") and per_image else 0

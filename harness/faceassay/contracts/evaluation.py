@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -158,7 +159,10 @@ class EvaluationProtocol(Plugin):
 
     @abstractmethod
     def reader(self) -> PackReader:
-        """Return what opens the pack, with those parameters of this protocol that decide which images there are."""
+        """Return what opens the pack, with those parameters of this protocol that decide which images there are.
+
+        They are validated already, and are not validated again (``model_construct``): a path may be absent by now.
+        """
 
     @abstractmethod
     def evaluate(self, pack: Any, features: Features) -> Evaluation:
@@ -171,3 +175,13 @@ class EvaluationProtocol(Plugin):
         Raises:
             DataError: when the features do not belong to the pack, or an embedding is NaN or zero (names the images).
         """
+
+
+def short_names(metrics: Sequence[str]) -> list[str]:
+    """Return a short name of each metric of one benchmark.
+
+    It is the identity up to the first slash, or the whole identity where two metrics would share the short one.
+    """
+    heads = [metric.partition("/")[0] for metric in metrics]
+    often = Counter(heads)
+    return [head if often[head] == 1 else metric for head, metric in zip(heads, metrics, strict=True)]

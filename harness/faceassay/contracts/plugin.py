@@ -10,6 +10,8 @@ from typing import Annotated, Any, ClassVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 DATA_VARIABLE = "FACEASSAY_DATA"
+ABSENT = "absent"
+"""Name, in the context of a validation, of a list that takes the data paths that are not there: no error then."""
 
 
 class Plugin(BaseModel):
@@ -67,6 +69,9 @@ def _existing(path: Path, info: ValidationInfo) -> Path:
     for candidate in tried:
         if os.path.exists(candidate):  # unlike Path.exists, False also for a name too long or a folder kept shut
             return candidate.resolve()
+    if ABSENT in context:  # whoever validates takes note of it and goes on
+        context[ABSENT].append(path)
+        return path
     places = ", ".join(str(place) for place in tried)
     raise ValueError(f"no such file or folder (tried {places}): give an absolute path or set {DATA_VARIABLE}")
 

@@ -42,6 +42,14 @@ class Recognizer(Trainable):
     def work(self, images: int) -> int:
         """Return how many training images ``fit`` will process on a set of ``images``; for estimates only."""
 
+    def multiply_adds(self) -> int | None:
+        """Return the multiply-adds of one forward pass of one image, class centres left out; for estimates only.
+
+        Returns:
+            The number, or None where it is unknown.
+        """
+        return None
+
     @abstractmethod
     def fit(self, data: FaceDataset, run: StageContext) -> None:
         """Train on ``data`` and write the result into ``run.folder``."""

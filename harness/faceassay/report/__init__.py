@@ -1,4 +1,4 @@
-"""Render results: table.md, table.csv, cost.csv and table.html, from the store alone."""
+"""Render results: table.md, table.csv, table.tex, cost.csv and table.html, from the store alone."""
 
 from faceassay.report.write import write_report
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from faceassay.contracts import Curve, FaceDataset
-from faceassay.report import quality
+from faceassay.report import published, quality
 from faceassay.report.figures import curves_svg, panel_images, png_address
-from faceassay.report.notes import missing, sections
+from faceassay.report.notes import absent, missing, sections
 from faceassay.report.text import TEXT_COLUMNS
-from faceassay.report.words import cell_text, counted, extent, joined, title
+from faceassay.report.words import cell_text, counted, extent, headings, joined, title
 from faceassay.results import Results
 from faceassay.table import FACT_COLUMNS, Table
 
@@ -45,9 +45,14 @@ def page(results: Results, table: Table) -> str:
         facts=FACT_COLUMNS,
         text_columns=TEXT_COLUMNS,
         benchmarks=[(b.name, b.protocol.metric_ids()) for b in results.matrix.benchmarks],
+        averages=headings(results)[len(results.columns()) :],
         rows=[(row.facts, [cell_text(cell) for cell in row.cells]) for row in table.rows],
         missing=missing(results),
+        absent=absent(results),
         sections=sections(results, table),
+        published=published,
+        compared=published.published_rows(results, table),
+        published_notes=list(published.published_notes(results)),
         quality=quality,
         measured=quality.quality_rows(results),
         panels=list(_panels(results)),
@@ -60,7 +65,9 @@ def page(results: Results, table: Table) -> str:
 def _panels(results: Results) -> Iterator[Panel]:
     """Yield the real training images, then each distinct synthesis of the first seed."""
     train, seed = results.matrix.spec.train, results.matrix.spec.seeds[0]
-    yield _panel(f"Real images, data '{train}'", results.graph.data[train].open(), "people")
+    real = results.graph.data[train]
+    if not real.absent:
+        yield _panel(f"Real images, data '{train}'", real.open(), "people")
     for row, methods in quality.distinct_syntheses(results, seed).values():
         images = results.synthetic_images(row, seed)
         if images is not None:

@@ -7,10 +7,11 @@ from dataclasses import replace
 from itertools import takewhile
 
 from faceassay.contracts import Interval
-from faceassay.report.words import basis, joined, short_names
+from faceassay.contracts.evaluation import short_names
+from faceassay.report.words import basis, joined
 from faceassay.results import Results
 from faceassay.spec.reader import Benchmark
-from faceassay.table import Table
+from faceassay.table import AVERAGE, Table
 
 HEADING = "Intervals"
 POPULATION = "interval_population"
@@ -26,6 +27,9 @@ def interval_notes(results: Results, table: Table) -> Iterator[tuple[str, str]]:
     said: dict[str, list[str]] = {}
     for benchmark in results.matrix.benchmarks:
         said.setdefault(_varying(results, table, benchmark), []).append(benchmark.name)
+    for average in results.matrix.averages:
+        for text in _bases(_shown(table, (AVERAGE, average.name)), ""):
+            said.setdefault(text, []).append(average.name)
     yield from ((joined(names), text) for text, names in said.items() if text)
     if not all(cell.interval for cell in numbers):
         yield "", _NONE
@@ -42,13 +46,17 @@ def _varying(results: Results, table: Table, benchmark: Benchmark) -> str:
     wording = str(results.shared_notes(benchmark.name).get(POPULATION, ""))
     said: dict[str, list[str]] = {}
     for metric, name in zip(metrics, short_names(metrics), strict=True):
-        place = table.columns.index((benchmark.name, metric))
-        shown = [row.cells[place].interval for row in table.rows]
-        for text in _bases([interval for interval in shown if interval is not None], wording):
+        for text in _bases(_shown(table, (benchmark.name, metric)), wording):
             said.setdefault(text, []).append(name)
     if len(said) == 1:
         return next(iter(said))
     return "; ".join(f"{', '.join(names)}: {text}" for text, names in said.items())
+
+
+def _shown(table: Table, column: tuple[str, str]) -> list[Interval]:
+    place = table.columns.index(column)
+    shown = [row.cells[place].interval for row in table.rows]
+    return [interval for interval in shown if interval is not None]
 
 
 def _bases(intervals: Sequence[Interval], wording: str) -> Iterator[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from faceassay.contracts import Fact, Plugin
+from faceassay.contracts.evaluation import short_names
 from faceassay.report import intervals
-from faceassay.report.words import counted, fact, joined, short_names
+from faceassay.report.words import MIXES_UNITS, counted, fact, joined
 from faceassay.results import CellResult, Results
 from faceassay.spec import MatrixSpec
 from faceassay.spec.reader import Benchmark
@@ -19,6 +20,7 @@ POPULATION = "population"
 """The note of an evaluation that says what its number is of; it becomes a sentence of its own."""
 DIGEST = "sha256"
 """The note with the hash of what a pack was read from; its first 16 digits are shown."""
+EVERY = "every method"
 
 
 @dataclass(frozen=True)
@@ -50,27 +52,71 @@ def sections(results: Results, table: Table) -> list[Section]:
     said = [
         Section("How to read it", tuple(("", line) for line in _reading(results, table))),
         Section(intervals.HEADING, tuple(intervals.interval_notes(results, table))),
-        Section("Methods", tuple(notes)),
+        Section("Methods", (*notes, *_joined(results))),
         Section("Benchmarks", tuple((b.name, _benchmark(results, b)) for b in results.matrix.benchmarks)),
+        averages_section(results),
         Section("Data and settings", (*_data(results), *_settings(results))),
     ]
     return [section for section in said if section.items]
 
 
+def averages_section(results: Results) -> Section:
+    """Return what each average is the mean of."""
+    return Section("Averages", tuple(_averages(results)))
+
+
+def _averages(results: Results) -> Iterator[tuple[str, str]]:
+    labels = dict(zip(results.columns(), results.labels(), strict=True))
+    for average in results.matrix.averages:
+        mixed = f"{MIXES_UNITS} mixes unlike metrics ({', '.join(average.kinds)})" if average.entry.mixes_units else ""
+        members = f"mean of {', '.join(labels[member] for member in average.members)}"
+        yield average.name, ". ".join(filter(None, (members, mixed, average.entry.note)))
+
+
+def _joined(results: Results) -> Iterator[tuple[str, str]]:
+    """Yield where people of two sets that are trained on together count as one, since they have one name."""
+    train = results.graph.data[results.matrix.spec.train]
+    for method in results.matrix.methods:
+        if method.uses_real and method.synthetic:
+            shared = {*train.people} & {*results.graph.data[method.synthetic].people}
+            names = f"{counted(len(shared), 'name')} of data '{method.synthetic}' and of data '{train.name}'"
+            yield method.name, f"{names} are the same: each is one class with the images of both"
+
+
 def missing(results: Results) -> Missing | None:
-    """Return what has no number, None when nothing is missing."""
+    """Return what could be run and has no number, None when nothing is missing."""
     failures, lost = results.failures(), results.lost_qualities
     if not failures and not lost:
         return None
-    methods: dict[str, list[str]] = {}
-    for result in failures:
-        methods.setdefault(result.failure or "", []).append(result.cell.method)
-    reasons = [(joined(names), reason) for reason, names in methods.items()]
-    reasons += [("image quality", reason) for reason in lost]
+    reasons = [*_reasons(failures), *(("image quality", reason) for reason in lost)]
     number = f"{len(failures)} of {counted(len(results.cells), 'cell')}"
     headline = f"{number} {'has' if len(failures) == 1 else 'have'} no number"
     command = run_command(results.matrix, results.store)
     return Missing(headline if failures else "Image qualities are missing", command, tuple(reasons))
+
+
+def absent(results: Results) -> Section | None:
+    """Return what has no number since its data is not there, and what to supply; None where all data is there."""
+    cells = results.absent()
+    if not cells:
+        return None
+    verb, whose = ("is", "its") if len(cells) == 1 else ("are", "their")
+    heading = f"{len(cells)} of {counted(len(results.cells), 'cell')} {verb} absent: {whose} data is not there"
+    methods: dict[str, list[str]] = {}
+    for result in cells:
+        for supply in result.cell.evaluation.absent:
+            methods.setdefault(supply, []).append(result.cell.method)
+    every = joined(method.name for method in results.matrix.methods)
+    concerned = {supply: joined(names) for supply, names in methods.items()}
+    return Section(heading, tuple((EVERY if who == every else who, supply) for supply, who in concerned.items()))
+
+
+def _reasons(cells: Iterable[CellResult]) -> Iterator[tuple[str, str]]:
+    """Yield (methods concerned, reason), each reason once."""
+    methods: dict[str, list[str]] = {}
+    for result in cells:
+        methods.setdefault(result.failure or "", []).append(result.cell.method)
+    yield from ((joined(names), reason) for reason, names in methods.items())
 
 
 def run_command(matrix: MatrixSpec, store: Store) -> str:
@@ -105,6 +151,10 @@ def _benchmark(results: Results, benchmark: Benchmark) -> str:
     place = f"data '{benchmark.data}'" if benchmark.data else "its own files"
     sentences = [f"{benchmark.protocol.name} on {place}" + (f": {counts}" if counts else "")]
     sentences += [f"Population: {population}"] if population else []
+    pack = results.graph.packs[benchmark.name]
+    if benchmark.expect is not None:
+        sentences += deviations(benchmark.expect.images, pack.images, "images")
+        sentences += deviations(benchmark.expect.image_size, pack.image_size, "px")
     return ". ".join([*sentences, *_remarks(results, benchmark)])
 
 
@@ -139,7 +189,24 @@ def _data(results: Results) -> Iterator[tuple[str, str]]:
     for name, source in results.graph.data.items():
         counts = f"{counted(source.images, 'image')} of {len(source.people):,} people, {source.image_size} px"
         role = " (training)" if name == results.matrix.spec.train else ""
-        yield f"data '{name}'", f"{source.plugin.name}, {counts}{role}, sha256 {source.fingerprint[:16]}"
+        held = f"sha256 {source.fingerprint[:16]}" if source.fingerprint else "expected, absent"
+        remarks = "".join(f"; {remark}" for remark in _deviations(results, name))
+        yield f"data '{name}'", f"{source.plugin.name}, {counts}{role}, {held}{remarks}"
+
+
+def _deviations(results: Results, name: str) -> Iterator[str]:
+    """Yield in which counts data is not what was expected."""
+    source, expect = results.graph.data[name], results.matrix.data[name].expect
+    if expect is not None:
+        yield from deviations(expect.images, source.images, "images")
+        yield from deviations(expect.identities, len(source.people), "identities")
+        yield from deviations(expect.image_size, source.image_size, "px")
+
+
+def deviations(expected: int, found: int, unit: str) -> Iterator[str]:
+    """Yield that a count is not what was expected: ``expected 160,000 images, has 490,623``."""
+    if found != expected:
+        yield f"expected {expected:,} {unit}, has {found:,}"
 
 
 def _settings(results: Results) -> Iterator[tuple[str, str]]:

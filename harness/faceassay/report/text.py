@@ -9,9 +9,9 @@ from typing import Any
 
 from tabulate import tabulate
 
-from faceassay.report import intervals, quality
-from faceassay.report.notes import Missing, Section, missing, sections
-from faceassay.report.words import cell_text, extent, short_names, title
+from faceassay.report import intervals, published, quality
+from faceassay.report.notes import Missing, Section, absent, missing, sections
+from faceassay.report.words import cell_text, extent, headings, title
 from faceassay.results import Results
 from faceassay.table import FACT_COLUMNS, Table, TableCell
 
@@ -50,40 +50,37 @@ def markdown(results: Results, table: Table) -> str:
 
     The columns carry short names of the metrics, so that the raw text can be read too; a note gives the identities.
     """
-    columns = _columns(results)
-    header = [*FACT_COLUMNS, *(name for name, _ in columns)]
+    header = [*FACT_COLUMNS, *headings(results)]
     rows = [[*row.facts, *(cell_text(cell) for cell in row.cells)] for row in table.rows]
     lacking, notes = missing(results), sections(results, table)
-    identities = Section(
-        "Columns", tuple((name, identity) for name, identity in columns if not name.endswith(identity))
-    )
+    identities = Section("Columns", tuple(_identities(results)))
     notes[1:1] = [identities] if identities.items else []
-    parts = [f"# {_escaped(title(results))}", f"{extent(results)}.", _grid(header, rows, TEXT_COLUMNS)]
+    parts = [f"# {_escaped(title(results))}", f"{extent(results)}.", _grid(header, rows, range(TEXT_COLUMNS))]
     parts += _missing(lacking) if lacking else []
+    not_there = absent(results)
+    parts += [f"**{not_there.heading}**:", _bullets(not_there)] if not_there else []
     for section in notes:
         grid = _interval_grid(table, header[len(FACT_COLUMNS) :]) if section.heading == intervals.HEADING else ()
         parts += [f"## {section.heading}", *grid, _bullets(section)]
+    parts += _published(results, table)
     measured = quality.quality_rows(results)
     if measured:
-        parts += [f"## {quality.HEADING}", _grid(quality.COLUMNS, measured, 1), quality.EXPLANATION]
+        parts += [f"## {quality.HEADING}", _grid(quality.COLUMNS, measured, (0,)), quality.EXPLANATION]
     return "\n\n".join(parts) + "\n"
 
 
-def _columns(results: Results) -> list[tuple[str, str]]:
-    """Return (heading, metric identity) of every column."""
-    found: list[tuple[str, str]] = []
-    for benchmark in results.matrix.benchmarks:
-        metrics = benchmark.protocol.metric_ids()
-        names = [f"{benchmark.name} {name}" for name in short_names(metrics)]
-        found += zip(names, metrics, strict=True)
-    return found
+def _identities(results: Results) -> Iterator[tuple[str, str]]:
+    """Yield heading and metric identity of the columns with a short name."""
+    for (_, metric), label in zip(results.columns(), results.labels(), strict=True):
+        if not label.endswith(metric):
+            yield label, metric
 
 
 def _interval_grid(table: Table, columns: Sequence[str]) -> Iterator[str]:
     """Yield the limits in a table of their own, nothing where there are none at all."""
     if any(cell.interval for row in table.rows for cell in row.cells):
         rows = [[row.facts[0], *map(_limits, row.cells)] for row in table.rows]
-        yield _grid((FACT_COLUMNS[0], *columns), rows, 1)
+        yield _grid((FACT_COLUMNS[0], *columns), rows, (0,))
 
 
 def _limits(cell: TableCell) -> str:
@@ -91,9 +88,17 @@ def _limits(cell: TableCell) -> str:
     return text.limits or ("none" if cell.summary else text.value)
 
 
-def _grid(header: Sequence[str], rows: Iterable[Iterable[Any]], texts: int) -> str:
+def _published(results: Results, table: Table) -> Iterator[str]:
+    rows = published.published_rows(results, table)
+    if rows:
+        yield f"## {published.HEADING}"
+        yield _grid(published.COLUMNS, rows, published.TEXT_COLUMNS)
+        yield _bullets(Section("", tuple(published.published_notes(results))))
+
+
+def _grid(header: Sequence[str], rows: Iterable[Iterable[Any]], texts: Sequence[int]) -> str:
     escaped = [[_escaped(value) for value in row] for row in rows]
-    align = ["left"] * texts + ["right"] * (len(header) - texts)
+    align = published.alignment(texts, len(header))
     return tabulate(escaped, header, tablefmt="pipe", disable_numparse=True, colalign=align)
 
 

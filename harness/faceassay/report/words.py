@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from faceassay.contracts import Fact, Interval
-from faceassay.results import NOT_RUN, Results
+from faceassay.results import Results
 from faceassay.table import TableCell
 
 
@@ -16,7 +15,7 @@ class CellText:
     """Hold what the table shows of a cell, in parts that a renderer may set apart.
 
     Attributes:
-        value: the mean in percent, or ``failed`` or ``not run``.
+        value: the mean in percent, or ``failed``, ``not run`` or ``absent``.
         spread: the standard deviation in percent, empty where there is none.
         mark: how many seeds the mean is of, empty where it is all of them.
         reason: why a seed has no number, empty where all have.
@@ -49,6 +48,16 @@ def extent(results: Results) -> str:
     return ", ".join(counted(count, noun) for count, noun in counts)
 
 
+MIXES_UNITS = "†"
+"""Mark of a column that averages unlike metrics."""
+
+
+def headings(results: Results) -> list[str]:
+    """Return the headings of the columns with numbers, averages last."""
+    averages = results.matrix.averages
+    return [*results.labels(), *(f"{a.name} {MIXES_UNITS}" if a.entry.mixes_units else a.name for a in averages)]
+
+
 def percent(value: float) -> str:
     """Return a fraction as percent with two decimals."""
     return f"{100 * value:.2f}"
@@ -75,7 +84,7 @@ def cell_text(cell: TableCell) -> CellText:
     """Return what the table shows for a cell: percent, mean and spread, or that it failed."""
     reason = cell.failure or ""
     if cell.summary is None:
-        return CellText(NOT_RUN if reason == NOT_RUN else "failed", reason=reason)
+        return CellText(reason.partition(":")[0], reason=reason)
     spread = "" if cell.summary.sd is None else percent(cell.summary.sd)
     mark = f"{cell.summary.n} of {len(cell.values)} seeds" if reason else ""
     if cell.interval is None:
@@ -91,13 +100,3 @@ def limits(interval: Interval) -> str:
 def basis(interval: Interval) -> str:
     """Return what limits are of: ``95 % limits over identities (percentile bootstrap, 1000 replicates)``."""
     return f"{100 * interval.level:g} % limits over {interval.population} ({interval.method})"
-
-
-def short_names(metrics: Sequence[str]) -> list[str]:
-    """Return a short name of each metric of one benchmark.
-
-    It is the identity up to the first slash, or the whole identity where two metrics would share the short one.
-    """
-    heads = [metric.partition("/")[0] for metric in metrics]
-    often = Counter(heads)
-    return [head if often[head] == 1 else metric for head, metric in zip(heads, metrics, strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from faceassay.report.html import page
+from faceassay.report.latex import latex
 from faceassay.report.text import cost_csv, markdown, table_csv
 from faceassay.results import Results
 from faceassay.store import write_atomically
@@ -12,7 +13,7 @@ from faceassay.table import build
 
 
 def write_report(results: Results, folder: Path) -> list[Path]:
-    """Write ``table.md``, ``table.csv``, ``cost.csv`` and ``table.html`` into ``folder`` and return their paths.
+    """Write ``table`` as csv, md, tex and html, and ``cost.csv``, into ``folder``, return their paths.
 
     ``table.csv`` holds deterministic columns only; seconds, memory and dates are in ``cost.csv``.
     """
@@ -20,6 +21,7 @@ def write_report(results: Results, folder: Path) -> list[Path]:
     contents = {
         "table.csv": table_csv(table),
         "table.md": markdown(results, table),
+        "table.tex": latex(results, table),
         "cost.csv": cost_csv(results),
         "table.html": page(results, table),
     }

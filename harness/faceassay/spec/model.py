@@ -27,6 +27,19 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Expected(_Part):
+    """What a benchmark holds: planned with where its files are not there, compared where they are."""
+
+    images: int = Field(ge=1)
+    image_size: int = Field(ge=8, description="side in pixels")
+
+
+class ExpectedData(Expected):
+    """What an entry of ``data`` holds."""
+
+    identities: int = Field(ge=1)
+
+
 class MethodEntry(_Part):
     """One row: how a training set is made and a recognizer trained on it."""
 
@@ -34,6 +47,9 @@ class MethodEntry(_Part):
     group: Literal["FR_syn", "FR_real", "FR_mix"] = Field(description="synthetic only, real only, or both")
     aux: str = Field("", description="auxiliary models or data that the method needs, as the papers' Aux column")
     augmentation: Choice | None = Field(None, description="the synthetic set; none for a real-only row")
+    data: Slug | None = Field(
+        None, description="an entry of ``data`` in place of the augmentation, or in a real-only row of ``train``"
+    )
     recognizer: dict[str, Any] = Field(default_factory=dict, description="overrides of the recognizer's parameters")
     match_updates: Name | None = Field(None, description="train for as many optimizer steps as this row")
     note: str = Field("", description="a footnote of the table")
@@ -45,6 +61,35 @@ class BenchmarkEntry(_Part):
     name: Slug
     data: Slug | None = Field(None, description="name of an entry of ``data``; none where the protocol has a path")
     protocol: Choice
+    expect: Expected | None = Field(None, description="what it holds; its files may then be absent")
+
+
+class MemberEntry(_Part):
+    """One of the numbers that an average is the mean of."""
+
+    benchmark: Slug
+    metric: str = Field(description="metric identity, or its part before the first slash where that is unambiguous")
+
+
+class AverageEntry(_Part):
+    """A column that is the mean of others."""
+
+    name: Name
+    of: list[MemberEntry] = Field(min_length=2)
+    mixes_units: bool = Field(False, description="admit that unlike metrics are averaged; a footnote says so")
+    note: str = Field("", description="a footnote of the table")
+
+
+class PublishedEntry(_Part):
+    """Numbers that a paper prints for rows and columns of this matrix, and when ours can be compared with them."""
+
+    path: str = Field(description="CSV file beside the matrix: row, column, value, unit, source, note")
+    comparable_in: Slug | None = Field(
+        None, description="the profile whose data are the paper's; none: the file as it is"
+    )
+    unstated: list[str] = Field(
+        default_factory=list, description="what the paper leaves open that changes its numbers; with any, no verdict"
+    )
 
 
 class Spec(_Part):
@@ -72,5 +117,7 @@ class Spec(_Part):
     quality: ImageQuality = Field(default_factory=ImageQuality, description="how synthetic images are measured")
     methods: list[MethodEntry] = Field(min_length=1)
     benchmarks: list[BenchmarkEntry] = Field(min_length=1)
+    averages: list[AverageEntry] = Field(default_factory=list, description="columns that are means of others")
+    published: PublishedEntry | None = None
     baseline: Name | None = Field(None, description="the row that the others are compared with; the first by default")
     profiles: dict[Slug, dict[str, Any]] = Field(default_factory=dict, description="named overrides of sizes")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,17 +20,16 @@ from faceassay.contracts import (
     Plugin,
     Recognizer,
 )
-from faceassay.quality import ImageQuality
+from faceassay.contracts.plugin import ABSENT, DATA_VARIABLE
 from faceassay.registry import RESERVED_PARAMETERS, Registry
-from faceassay.spec.model import BenchmarkEntry, MethodEntry, Spec
-from faceassay.spec.yaml import Located, Path_, Place, Problem, merge, read_yaml
+from faceassay.spec.averages import Average, column_labels, resolved
+from faceassay.spec.model import Expected, ExpectedData, MethodEntry, Spec
+from faceassay.spec.near import near
+from faceassay.spec.profiles import Dropped, apply_profile
+from faceassay.spec.published import Known, Published, read_published
+from faceassay.spec.yaml import Located, Path_, Place, Problem, read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
-_PARTS: Mapping[str | int, type[BaseModel]] = {
-    "methods": MethodEntry,
-    "benchmarks": BenchmarkEntry,
-    "quality": ImageQuality,
-}
 
 
 class SpecError(FaceassayError):
@@ -43,12 +42,19 @@ class SpecError(FaceassayError):
 
 @dataclass(frozen=True)
 class DataChoice:
-    """A named image set: a dataset plugin and, where only a part is used, its identities."""
+    """A named image set: a dataset plugin and, where only a part is used, its identities.
+
+    Attributes:
+        expect: what it is expected to hold, None where nothing is said.
+        absent: what to supply where its files are not there; empty where they are.
+    """
 
     name: str
     plugin: DatasetPlugin
     identities: str | tuple[str, ...] | None
     place: Place
+    expect: ExpectedData | None
+    absent: str
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,18 @@ class Method:
 
     @property
     def uses_real(self) -> bool:
-        """Whether the recognizer is trained on the real images (too)."""
+        """Whether the recognizer is trained on real images (too)."""
         return self.entry.group != "FR_syn"
+
+    @property
+    def real(self) -> str | None:
+        """Name of the real data in place of ``train``."""
+        return self.entry.data if self.entry.group == "FR_real" else None
+
+    @property
+    def synthetic(self) -> str | None:
+        """Name of the data in place of an augmentation."""
+        return self.entry.data if self.entry.group != "FR_real" else None
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,8 @@ class Benchmark:
     protocol: EvaluationProtocol
     data: str | None
     place: Place
+    expect: Expected | None = None
+    absent: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +112,9 @@ class MatrixSpec:
     methods: tuple[Method, ...]
     benchmarks: tuple[Benchmark, ...]
     located: Located
+    averages: tuple[Average, ...] = ()
+    published: Published | None = None
+    dropped: Dropped = field(default_factory=dict)
 
     @property
     def baseline(self) -> str:
@@ -115,24 +136,14 @@ def read_matrix(path: Path, registry: Registry, profile: str | None = None) -> M
     if not path.is_file():
         raise SpecError([Problem(Place(str(path), 1, 1), "no such file: give the path of a matrix.yaml")])
     located = read_yaml(path)
-    if not located.problems:
-        _apply_profile(located, profile)
+    dropped = {} if located.problems else apply_profile(located, profile)
     reading = _Reading(located, registry, path.parent)
     matrix = reading.matrix(path, profile)
+    if matrix is not None:
+        matrix = reading.with_columns(replace(matrix, dropped=dropped))
     if reading.problems or matrix is None:
         raise SpecError(reading.problems)
     return matrix
-
-
-def _apply_profile(located: Located, profile: str | None) -> None:
-    if profile is None:
-        return
-    profiles = dict(_entries(located.data.get("profiles") if isinstance(located.data, dict) else None, dict))
-    if profile not in profiles:
-        message = f"no profile is called {profile!r}{_near(profile, profiles)}"
-        located.problems.append(Problem(located.place(("profiles",)), message))
-        return
-    merge(located, ("profiles", profile))
 
 
 class _Reading:
@@ -143,6 +154,7 @@ class _Reading:
         self.registry = registry
         self.context = {"folder": str(folder)}
         self.problems = list(located.problems)
+        self.absent: dict[Path_, str] = {}
         self._refused = {problem.place for problem in located.problems}
 
     def matrix(self, path: Path, profile: str | None) -> MatrixSpec | None:
@@ -152,7 +164,7 @@ class _Reading:
             if not self.problems:
                 self.problem((), "a matrix file is a mapping of names to values")
             return None
-        made = {where: self.plugin(kind, choice, where) for where, kind, choice in _choices(raw)}
+        made = {where: self.plugin(kind, choice, where, expected) for where, kind, choice, expected in _choices(raw)}
         spec = self.validated(Spec, raw, ())
         if spec is None:
             return None
@@ -163,23 +175,55 @@ class _Reading:
         generator, recognizer = made.get(("generator",)), made[("recognizer",)]
         return MatrixSpec(path, profile, spec, data, generator, recognizer, methods, benchmarks, self.located)
 
+    def with_columns(self, matrix: MatrixSpec) -> MatrixSpec:
+        """Return the matrix with its averages and the published numbers for its columns."""
+        protocols = {benchmark.name: benchmark.protocol for benchmark in matrix.benchmarks}
+        averages = tuple(
+            resolved(entry, protocols, partial(self._complain, ("averages", i)))
+            for i, entry in enumerate(matrix.spec.averages)
+        )
+        matrix = replace(matrix, averages=averages)
+        return replace(matrix, published=self._published(matrix))
+
+    def _complain(self, within: Path_, where: Path_, message: str) -> None:
+        self.problem((*within, *where), message)
+
+    def _published(self, matrix: MatrixSpec) -> Published | None:
+        entry, benchmarks = matrix.spec.published, [b for b in matrix.benchmarks if b.protocol is not None]
+        if entry is None:
+            return None
+        known = Known(
+            rows={*(method.name for method in matrix.methods), *matrix.dropped.get("methods", ())},
+            columns=[label for b in benchmarks for label in column_labels(b.name, b.protocol.metric_ids())]
+            + [*(average.name for average in matrix.averages), *matrix.dropped.get("averages", ())],
+            beginnings=tuple(f"{name} " for name in matrix.dropped.get("benchmarks", ())),
+        )
+        values, problems = read_published(matrix.path.parent / entry.path, known)
+        self.problems += problems
+        return Published(entry, tuple(values))
+
     def problem(self, where: Path_, message: str) -> None:
         """Note a problem at ``where``, unless what is written there could not even be read."""
         place = self.located.place(where)
         if place not in self._refused:
             self.problems.append(Problem(place, message))
 
-    def validated(self, model: type[Model], raw: Any, where: Path_) -> Model | None:
+    def validated(
+        self, model: type[Model], raw: Any, where: Path_, context: Mapping[str, Any] | None = None
+    ) -> Model | None:
         """Validate ``raw`` strictly as JSON (lists may become tuples, texts never become numbers)."""
         try:
-            return model.model_validate_json(json.dumps(raw), strict=True, context=self.context)
+            return model.model_validate_json(json.dumps(raw), strict=True, context={**self.context, **(context or {})})
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 self.problem((*where, *detail["loc"]), _message(model, where, detail))
             return None
 
-    def plugin(self, kind: str, choice: Any, where: Path_) -> Any:
-        """Make the plugin of ``kind`` that ``choice`` names, or note what is wrong with it and return None."""
+    def plugin(self, kind: str, choice: Any, where: Path_, expected: bool = False) -> Any:
+        """Make the plugin of ``kind`` that ``choice`` names, or note what is wrong with it and return None.
+
+        Where it is said what to expect of its files, they may be absent, which is noted too.
+        """
         if not isinstance(choice, dict) or not isinstance(choice.get("plugin"), str):
             self.problem(where, f"must be a mapping with 'plugin: NAME' and the parameters of this {kind}")
             return None
@@ -190,12 +234,18 @@ class _Reading:
             return None
         words = RESERVED_PARAMETERS if kind == "dataset" else {"plugin", "preset"}
         parameters = {name: value for name, value in choice.items() if name not in words}
-        return self.validated(cls, {**self._preset(cls, choice.get("preset"), where), **parameters}, where)
+        paths: list[Path] = []
+        context = {ABSENT: paths} if expected else None
+        made = self.validated(cls, {**self._preset(cls, choice.get("preset"), where), **parameters}, where, context)
+        if paths:
+            named = ", ".join(map(str, dict.fromkeys(paths)))
+            self.absent[where] = f"supply {named} beside the matrix or under {DATA_VARIABLE}"
+        return made
 
     def _preset(self, cls: type[Plugin], name: Any, where: Path_) -> Mapping[str, Any]:
         """Return the values of the preset ``name``; those of no preset where none is named or known."""
         if name is not None and name not in cls.presets:
-            known = _near(str(name), cls.presets) if cls.presets else f"; {cls.name} has no presets"
+            known = near(str(name), cls.presets) if cls.presets else f"; {cls.name} has no presets"
             self.problem((*where, "preset"), f"no preset of {cls.name!r} is called {name!r}{known}")
         return cls.presets.get(name, {}) if isinstance(name, str) else {}
 
@@ -206,7 +256,10 @@ class _Reading:
         if not (identities is None or isinstance(identities, str) or listed):
             self.problem((*where, "identities"), "must be a range 'FIRST..LAST' or a list of names (quote numbers)")
         chosen = tuple(identities) if isinstance(identities, list) else identities
-        return DataChoice(name, made[where], chosen, self.located.place(where))
+        said = choice.get("expect")
+        expect = None if said is None else self.validated(ExpectedData, said, (*where, "expect"))
+        absent = f"data {name!r} is not there: {self.absent[where]}" if where in self.absent else ""
+        return DataChoice(name, made[where], chosen, self.located.place(where), expect, absent)
 
     def _method(self, i: int, spec: Spec, made: Mapping[Path_, Any]) -> Method:
         entry, where = spec.methods[i], ("methods", i)
@@ -214,8 +267,8 @@ class _Reading:
         if augmentation and "generator" in augmentation.needs() and spec.generator is None:
             need = f"{augmentation.name} needs a generator: add 'generator:' to the spec"
             self.problem((*where, "augmentation"), need)
-        if (entry.augmentation is None) != (entry.group == "FR_real"):
-            self.problem((*where, "group"), f"a row of group {entry.group} {_group_rule(entry.group)}")
+        if rule := _broken_rule(entry, spec.train):
+            self.problem((*where, "group"), f"a row of group {entry.group} {rule}")
         recognizer = made[("recognizer",)]
         if entry.recognizer:
             choice = entry.recognizer if "plugin" in entry.recognizer else {**spec.recognizer, **entry.recognizer}
@@ -225,10 +278,14 @@ class _Reading:
     def _benchmark(self, i: int, spec: Spec, made: Mapping[Path_, Any]) -> Benchmark:
         entry, where = spec.benchmarks[i], ("benchmarks", i)
         protocol: EvaluationProtocol | None = made[(*where, "protocol")]
+        supply = self.absent.get((*where, "protocol"))
+        absent = f"benchmark {entry.name!r} is not there: {supply}" if supply else ""
         if protocol and protocol.reader().needs_data != (entry.data is not None):
             rule = "has files of its own: leave data out" if entry.data else "needs 'data: NAME' of an entry of data"
             self.problem((*where, "data") if entry.data else where, f"protocol {protocol.name!r} {rule}")
-        return Benchmark(entry.name, made[(*where, "protocol")], entry.data, self.located.place(where))
+        return Benchmark(
+            entry.name, made[(*where, "protocol")], entry.data, self.located.place(where), entry.expect, absent
+        )
 
     def _references(self, spec: Spec) -> None:
         rows = [entry.name for entry in spec.methods]
@@ -237,10 +294,14 @@ class _Reading:
             self._known(("benchmarks", i, "data"), benchmark.data, spec.data, "entry of data")
         for i, method in enumerate(spec.methods):
             others = {other.name: other for other in spec.methods if other.name != method.name}
+            self._known(("methods", i, "data"), method.data, spec.data, "entry of data")
             self._known(("methods", i, "match_updates"), method.match_updates, others, "other row")
             if method.match_updates in others and others[method.match_updates].match_updates:
                 remedy = "it matches another row itself: name a row that has no match_updates"
                 self.problem(("methods", i, "match_updates"), f"{method.match_updates!r} cannot be matched, {remedy}")
+        if spec.published:
+            self._known(("published", "comparable_in"), spec.published.comparable_in, spec.profiles, "profile")
+        self._unique(("averages",), [entry.name for entry in spec.averages])
         self._known(("baseline",), spec.baseline, rows, "row")
         self._unique(("methods",), rows)
         self._unique(("benchmarks",), [entry.name for entry in spec.benchmarks])
@@ -248,7 +309,7 @@ class _Reading:
 
     def _known(self, where: Path_, name: str | None, known: Iterable[str], what: str) -> None:
         if name is not None and name not in known:
-            self.problem(where, f"no {what} is called {name!r}{_near(name, known)}")
+            self.problem(where, f"no {what} is called {name!r}{near(name, known)}")
 
     def _unique(self, where: Path_, names: Sequence[Any]) -> None:
         for i, name in enumerate(names):
@@ -256,19 +317,22 @@ class _Reading:
                 self.problem((*where, i), f"{name!r} is given twice")
 
 
-def _choices(raw: Mapping[str, Any]) -> Iterator[tuple[Path_, str, Any]]:
-    """Yield where a spec names a plugin, its kind and what is written there, whatever else is wrong with the spec."""
+def _choices(raw: Mapping[str, Any]) -> Iterator[tuple[Path_, str, Any, bool]]:
+    """Yield where a spec names a plugin, its kind, what is written there, and whether its files may be absent.
+
+    Whatever else is wrong with the spec.
+    """
     for kind in ("generator", "recognizer"):
         if raw.get(kind) is not None:
-            yield (kind,), kind, raw[kind]
+            yield (kind,), kind, raw[kind], False
     for name, choice in _entries(raw.get("data"), dict):
-        yield ("data", name), "dataset", choice
+        yield ("data", name), "dataset", choice, isinstance(choice, dict) and choice.get("expect") is not None
     for i, method in _entries(raw.get("methods"), list):
         if isinstance(method, dict) and method.get("augmentation") is not None:
-            yield ("methods", i, "augmentation"), "augmentation", method["augmentation"]
+            yield ("methods", i, "augmentation"), "augmentation", method["augmentation"], False
     for i, benchmark in _entries(raw.get("benchmarks"), list):
         if isinstance(benchmark, dict) and "protocol" in benchmark:
-            yield ("benchmarks", i, "protocol"), "protocol", benchmark["protocol"]
+            yield ("benchmarks", i, "protocol"), "protocol", benchmark["protocol"], benchmark.get("expect") is not None
 
 
 def _entries(value: Any, shape: type) -> Iterable[tuple[Any, Any]]:
@@ -276,8 +340,13 @@ def _entries(value: Any, shape: type) -> Iterable[tuple[Any, Any]]:
     return items.items() if isinstance(items, dict) else enumerate(items)
 
 
-def _group_rule(group: str) -> str:
-    return "has no augmentation" if group == "FR_real" else "needs an augmentation"
+def _broken_rule(entry: MethodEntry, train: str) -> str | None:
+    """Return the rule about what a row of this group is trained on, where this row breaks it."""
+    if entry.group == "FR_real":
+        return "has no augmentation" if entry.augmentation is not None else None
+    if (entry.augmentation is None) == (entry.data is None):
+        return "needs an augmentation or, in its place, data"
+    return f"trains on {train!r} and other data" if (entry.group, entry.data) == ("FR_mix", train) else None
 
 
 def _message(model: type[BaseModel], where: Path_, detail: Any) -> str:
@@ -288,21 +357,29 @@ def _message(model: type[BaseModel], where: Path_, detail: Any) -> str:
 def fault(model: type[BaseModel], detail: Any) -> str:
     """Return in words what an entry of pydantic's ``errors()`` says of a value of ``model``, without its place."""
     if detail["type"] == "extra_forbidden":
-        nested = len(detail["loc"]) > 1
-        part = _PARTS.get(detail["loc"][0]) if nested else model
+        part = _part(model, detail["loc"])
         known = [field.alias or known for known, field in part.model_fields.items()] if part else []
-        return f"unknown parameter{_near(str(detail['loc'][-1]), known) if part else ''}"
+        return f"unknown parameter{near(str(detail['loc'][-1]), known) if part else ''}"
     given = "" if detail["type"] == "missing" or isinstance(detail["input"], dict | list) else _given(detail["input"])
     return f"{detail['msg'].removeprefix('Value error, ')}{given}"
 
 
+def _part(model: type[BaseModel], where: Sequence[str | int]) -> type[BaseModel] | None:
+    """Return the model that the value at ``where`` is a field of, None where it is no field of a model."""
+    part: type[BaseModel] | None = model
+    for step in where[:-1]:
+        if part is not None and isinstance(step, str):
+            field = part.model_fields.get(step)
+            part = next(_models(field.annotation), None) if field else None
+    return part
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
 def _given(value: Any) -> str:
     return f" (got {value!r})"
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=2)
-    if near:
-        return f"; did you mean {' or '.join(map(repr, near))}?"
-    return f"; known: {', '.join(names) or 'none'}"

@@ -6,10 +6,11 @@ import pytest
 from scipy.stats import binomtest
 
 from faceassay.contracts import Interval
+from faceassay.contracts.evaluation import short_names
 from faceassay.report.intervals import interval_notes
 from faceassay.report.notes import sections
 from faceassay.report.quality import quality_rows
-from faceassay.report.words import basis, cell_text, counted, fact, limits, percent, short_names
+from faceassay.report.words import basis, cell_text, counted, fact, limits, percent
 from faceassay.statistics import Summary, summarise
 from faceassay.table import TableCell, build
 from finished_matrix import finished_matrix

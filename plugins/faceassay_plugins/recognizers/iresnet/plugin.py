@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from faceassay.contracts import FaceDataset, FittedRecognizer, Recognizer, StageContext, parameter
+from faceassay_plugins.recognizers.iresnet.presets import PRESETS
 
 if TYPE_CHECKING:
     from faceassay_plugins.recognizers.iresnet.network import Backbone
@@ -27,6 +29,7 @@ class IResNet(Recognizer):
     version: ClassVar[str] = "1"
     summary: ClassVar[str] = "residual network with ArcFace or CosFace, trained with crop, low resolution and jitter"
     paper: ClassVar[str | None] = "Deng et al. 2019, ArcFace, equation 3; training augmentations of Kim et al. 2022"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
 
     depth: Literal[18, 34, 50, 100] | tuple[Count, Count, Count, Count] = parameter(
         50, description="network by name (arcface_torch r18, r34, r50, r100) or the blocks of its four stages"
@@ -112,6 +115,12 @@ class IResNet(Recognizer):
     def work(self, images: int) -> int:
         """Return how many training images ``fit`` will process on a set of ``images``."""
         return self.updates_for(images) * self.batch_size
+
+    def multiply_adds(self) -> int:
+        """Return the multiply-adds of one forward pass of one image, class centres left out."""
+        from faceassay_plugins.recognizers.iresnet.size import multiply_adds
+
+        return multiply_adds(self.blocks, self.width, self.image_size, self.embedding)
 
     def check(self, image_size: int, identities: int) -> None:
         """Check the size of the images and that there is something to tell apart.

@@ -1,0 +1,117 @@
+"""Own the file of published numbers that stands beside a matrix: what a paper prints, row by row. Compares nothing."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from faceassay.spec.model import PublishedEntry
+from faceassay.spec.near import near
+from faceassay.spec.yaml import Place, Problem
+
+COLUMNS = ("row", "column", "value", "unit", "source", "note")
+UNITS: Mapping[str, Decimal] = {"percent": Decimal("0.01"), "fraction": Decimal(1)}
+
+
+@dataclass(frozen=True)
+class PublishedValue:
+    """Hold one printed number.
+
+    Attributes:
+        row, column: name of the method and heading of the column that it is printed for.
+        printed: the number as a fraction, with the digits that are printed.
+        source: paper and table.
+        note: what its reader must know.
+    """
+
+    row: str
+    column: str
+    printed: Decimal
+    source: str
+    note: str
+
+    @property
+    def value(self) -> float:
+        """The number as a fraction."""
+        return float(self.printed)
+
+    @property
+    def rounding(self) -> float:
+        """How far the unrounded number may lie from the printed one, as a fraction."""
+        return float(Decimal((0, (5,), int(self.printed.as_tuple().exponent) - 1)))
+
+
+@dataclass(frozen=True)
+class Published:
+    """Hold all numbers of the file, and where they may be compared with ours."""
+
+    entry: PublishedEntry
+    values: tuple[PublishedValue, ...]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Hold the names that a file may use.
+
+    Attributes:
+        rows, columns: of the matrix; rows that the profile leaves out count too.
+        beginnings: how headings begin of columns that the profile leaves out.
+    """
+
+    rows: Collection[str]
+    columns: Collection[str]
+    beginnings: tuple[str, ...] = ()
+
+
+def read_published(file: Path, known: Known) -> tuple[list[PublishedValue], list[Problem]]:
+    """Read a file of published numbers: CSV with the columns of ``COLUMNS``.
+
+    Returns:
+        The values, and what is wrong with the file, each problem at its line.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.reader(stream)
+            lines = [(reader.line_num, cells) for cells in reader if cells]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        return [], [Problem(Place(str(file), 1, 1), f"cannot be read: {' '.join(str(error).split())}")]
+    if not lines or tuple(lines[0][1]) != COLUMNS:
+        return [], [Problem(Place(str(file), 1, 1), f"the first line must be {','.join(COLUMNS)}")]
+    values: dict[tuple[str, str], PublishedValue] = {}
+    problems: list[Problem] = []
+    for number, cells in lines[1:]:
+        faults = list(_faults(cells, known, values))
+        problems += [Problem(Place(str(file), number, 1), fault) for fault in faults]
+        if not faults:
+            row, column, value, unit, source, note = cells
+            values[row, column] = PublishedValue(row, column, Decimal(value) * UNITS[unit], source, note)
+    return list(values.values()), problems
+
+
+def _faults(cells: Sequence[str], known: Known, before: Collection[tuple[str, str]]) -> Iterator[str]:
+    if len(cells) != len(COLUMNS):
+        yield f"{len(cells)} values, {len(COLUMNS)} are needed: {', '.join(COLUMNS)}"
+        return
+    row, column, value, unit, source, _ = cells
+    if row not in known.rows:
+        yield f"no row of the matrix is called {row!r}{near(row, known.rows)}"
+    if column not in known.columns and not column.startswith(known.beginnings):
+        yield f"no column of the table is called {column!r}{near(column, known.columns)}"
+    if (row, column) in before:
+        yield f"row {row!r}, column {column!r} is given twice"
+    if unit not in UNITS:
+        yield f"unit {unit!r} must be {' or '.join(UNITS)}"
+    if not source:
+        yield "a number needs its source: paper and table"
+    if not _is_number(value):
+        yield f"{value!r} is no number"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return Decimal(text).is_finite()
+    except InvalidOperation:
+        return False

@@ -1,0 +1,100 @@
+"""The file of published numbers: exact values with their rounding, and every mistake at its line."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from faceassay.registry import load_plugins
+from faceassay.spec import SpecError, read_matrix
+from faceassay.spec.published import COLUMNS, Known, read_published
+from matrices import MATRIX
+
+KNOWN = Known(rows={"Real", "Mix"}, columns=["LFW accuracy", "Avg"], beginnings=("IJB ",))
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(*rows, known=KNOWN, header=COLUMNS):
+        with (tmp_path / "p.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([header, *rows])
+        return read_published(tmp_path / "p.csv", known)
+
+    return read
+
+
+def line(row="Real", column="Avg", value="76.45", unit="percent", source="paper, table 1", note=""):
+    return row, column, value, unit, source, note
+
+
+def test_percent_become_fractions_with_the_rounding_of_their_digits(read):
+    ((value,), problems) = read(line(note="odd"))
+    assert problems == []
+    assert (value.value, value.rounding) == (0.7645, 0.00005)
+    assert (value.row, value.column, value.source, value.note) == ("Real", "Avg", "paper, table 1", "odd")
+
+
+def test_fractions_stay_fractions(read):
+    ((value,), _) = read(line(value="0.948", unit="fraction"))
+    assert (value.value, value.rounding) == (0.948, 0.0005)
+
+
+def test_whole_percent_are_rounded_to_half_a_percent(read):
+    ((value,), _) = read(line(value="76"))
+    assert (value.value, value.rounding) == (0.76, 0.005)
+
+
+def test_columns_that_a_profile_leaves_out_are_known_by_their_beginning(read):
+    assert read(line(column="IJB tar"))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (line(row="Reel"), "no row of the matrix is called 'Reel'; did you mean 'Real'?"),
+        (line(column="Awg"), "no column of the table is called 'Awg'; did you mean 'Avg'?"),
+        (line(unit="%"), "unit '%' must be percent or fraction"),
+        (line(value="76,45"), "'76,45' is no number"),
+        (line(value="nan"), "'nan' is no number"),
+        (line(source=""), "a number needs its source: paper and table"),
+        (("Real", "Avg"), "2 values, 6 are needed: row, column, value, unit, source, note"),
+    ],
+)
+def test_mistakes_are_refused_at_their_line(read, row, message):
+    values, (problem,) = read(line("Mix"), row)
+    assert [value.row for value in values] == ["Mix"]
+    assert (problem.place.line, problem.message) == (3, message)
+
+
+def test_a_number_given_twice_is_refused(read):
+    _, (problem,) = read(line(), line("Mix"), line(value="1"))
+    assert (problem.place.line, problem.message) == (4, "row 'Real', column 'Avg' is given twice")
+
+
+def test_another_header_is_refused(read):
+    _, (problem,) = read(line(), header=("row", "value"))
+    assert problem.message == "the first line must be row,column,value,unit,source,note"
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    _, (problem,) = read_published(tmp_path / "none.csv", KNOWN)
+    assert "cannot be read" in problem.message
+
+
+def test_its_names_are_those_of_the_matrix(tmp_path):
+    for name in ("train", "test"):
+        (tmp_path / name).mkdir()
+    entry = "published: {path: p.csv, comparable_in: larger}\nprofiles: {large: {seeds: [1]}}\n"
+    (tmp_path / "m.yaml").write_text(MATRIX + entry)
+    rows = [COLUMNS, line(column="pairs accuracy:2fold"), line(row="Mix")]
+    with (tmp_path / "p.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    with pytest.raises(SpecError) as caught:
+        read_matrix(tmp_path / "m.yaml", load_plugins())
+    said = [(p.place.file.rpartition("/")[2], p.place.line, p.message.partition(";")[0]) for p in caught.value.problems]
+    assert sorted(said) == [
+        ("m.yaml", 39, "no profile is called 'larger'"),
+        ("p.csv", 3, "no column of the table is called 'Avg'"),
+        ("p.csv", 3, "no row of the matrix is called 'Mix'"),
+    ]
