@@ -659,7 +659,8 @@ def test_an_unknown_preset_is_refused_at_its_place(with_presets, preset, said):
 
 
 def test_a_plugin_without_presets_says_so(refused_once):
-    refused_once(changed(("channels: 8", "channels: 8\n  preset: small")), "small", "edm2 has no presets")
+    text = changed(("plugin: blend, pairs: 3", "plugin: blend, preset: small, pairs: 3"))
+    refused_once(text, "small", "blend has no presets")
 
 
 def test_a_value_of_a_preset_is_validated_like_any_other(with_presets):
