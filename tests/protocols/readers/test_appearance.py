@@ -34,6 +34,7 @@ def written(write):
         (lzma.compress(b"a"), "xz"),
         (pickle.dumps([1]), "pickle"),
     ],
+    ids=("pointer", "page", "marked page", "zip", "npy", "gzip", "xz", "pickle"),
 )
 def test_what_is_something_else_is_told(content, what):
     assert what in impostor(content[:HEAD])
