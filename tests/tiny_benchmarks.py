@@ -119,6 +119,7 @@ class GivenScale:
     image_size: int = 16
     seen: list[int] = field(default_factory=list, compare=False)
     name: str = "scale"
+    absent: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -141,6 +142,7 @@ class GivenFeatures:
     value: float
     name: str = "ready.npy"
     fingerprint: str = "0" * 64
+    absent: str = ""
 
     @property
     def document(self) -> dict[str, Any]:
