@@ -37,7 +37,7 @@ class Projection(nn.Conv2d):
     """Project every second pixel of every second row to other channels: a convolution of one pixel with stride 2.
 
     It takes the pixels first and has no stride itself: with one, oneDNN's AVX2 kernel writes past its memory where
-    fewer than 8 channels come in, channels last (its issue 6035).
+    fewer than 8 channels come in, channels last (uxlfoundation/oneDNN, 6035).
     """
 
     def __init__(self, channels_in: int, channels: int) -> None:
