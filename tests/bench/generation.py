@@ -95,7 +95,7 @@ def sampler(preset: str) -> Measured:
         for _ in range(2 * STEPS - 1):
             network(noise, noise.new_ones(BATCH), denoise.condition)
 
-    ours, reference = alternated(lambda: sampling.heun(denoise, noise, steps=STEPS), forwards, repeats=5)
+    ours, reference = alternated(lambda: sampling.heun(denoise, noise, steps=STEPS), forwards, repeats=3)
     return slower(f"sampling, edm2 {preset}", ours, reference, 1.05, None, None, "")
 
 
@@ -110,7 +110,7 @@ def mixing(preset: str) -> Measured:
             weights = np.tile(np.array([0.5, 0.5]), (BATCH, 1))
             block = PlanBlock(0, 0, np.zeros(BATCH, dtype=np.int64), np.tile([0, 1], (BATCH, 1)), weights)
             work.append(partial(augmentation.render, sources, block, noise))
-        ours, reference = alternated(*work, repeats=5)
+        ours, reference = alternated(*work, repeats=3)
     return slower(f"ScoreMix beside AugGen, edm2 {preset}", ours, reference, 2.05, None, None, "")
 
 
@@ -120,7 +120,7 @@ def frozen(preset: str) -> Measured:
     architecture = Edm2(**Edm2.presets[preset]).architecture(side, len(NAMES))
     network = sampling_network(architecture, normalising.state_dict(), torch.float32, torch.device("cpu"))
     given = torch.randn(1, 3, side, side), torch.ones(1), torch.eye(len(NAMES))[:1]
-    ours, reference = alternated(lambda: network(*given), lambda: normalising(*given), repeats=9)
+    ours, reference = alternated(lambda: network(*given), lambda: normalising(*given), repeats=7)
     return slower(f"forward at batch 1, edm2 {preset}", ours, reference, 0.85, None, None, "")
 
 
@@ -143,7 +143,7 @@ def training(preset: str) -> Measured:
             bare(*batch)[0].backward()
             adam.step()
 
-        mine, reference = alternated(ours.advance, step, repeats=7)
+        mine, reference = alternated(ours.advance, step, repeats=3)
     return slower(f"training step, edm2 {preset}, batch {TRAINED_TOGETHER}", mine, reference, 1.05, None, None, "")
 
 
