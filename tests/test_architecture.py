@@ -21,8 +21,8 @@ LINT = PYPROJECT["tool"]["ruff"]["lint"]
 
 LAYERS = (
     "contracts",
-    "blocks checkpoints datasets drawing environment fingerprints hookspecs lifeline progress quality sampling seeds "
-    "serial sourcecode statistics torching",
+    "blocks checkpoints datasets drawing environment fingerprints hookspecs identity lifeline progress quality "
+    "sampling seeds serial sourcecode statistics torching",
     "denoising keys processes registry shards",
     "brought",
     "given spec stages",

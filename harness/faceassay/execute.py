@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ class _Meter:
     staging: Path
     forward: Callable[[int, int], None]
     evaluations: int = 0
+    passes: Counter[str] = field(default_factory=Counter)
     log: list[str] = field(default_factory=list)
     _started: float = field(default_factory=time.monotonic)
     _noted: float = 0.0
@@ -130,6 +132,7 @@ def _run(order: Order, store: Store) -> Mapping[str, Any]:
         progress=meter.progress,
         log=meter.log.append,
         count_evaluations=meter.count,
+        count_passes=meter.passes.update,
     )
     try:
         with torch_settings(stage.threads) if stage.kind in THREADED_KINDS else nullcontext():
@@ -171,6 +174,7 @@ def _facts(order: Order, inputs: Mapping[str, Any], meter: _Meter) -> dict[str, 
         "workers": order.resources.workers,
         "peak_memory_bytes": peak_memory_bytes(),
         "network_evaluations": meter.evaluations,
+        "passes": dict(sorted(meter.passes.items())),
         "work": stage.work,
         "unit": stage.unit,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from faceassay.contracts import Augmentation, FaceassayError, Figure, Plugin, Recognizer, Search, Trainable
+from faceassay.brought.opening import BroughtRecognizer
+from faceassay.brought.preprocessing import Preprocessing
+from faceassay.contracts import (
+    Augmentation,
+    FaceassayError,
+    Figure,
+    Generator,
+    Plugin,
+    Recognizer,
+    Trainable,
+)
+from faceassay.contracts.running import ATTRIBUTES
 from faceassay.given import DataInput, Given, PackInput
 from faceassay.graph import Cell, Graph, Row, Stage, stage_seed
+from faceassay.identity import differentiable, require_size
 from faceassay.spec import MatrixSpec, SpecError
+from faceassay.spec.model import BroughtEntry
 from faceassay.spec.reader import Benchmark, Method
 from faceassay.spec.yaml import Place, Problem
 
@@ -124,6 +137,16 @@ def _unfit(matrix: MatrixSpec, data: Mapping[str, DataInput], packs: Mapping[str
             remedy = "give both one image_size (and other_sizes: resize where the files have another)"
             message = f"benchmark {benchmark.name!r} has images of {sizes}: {remedy}"
             problems.append(Problem(benchmark.place, message))
+    for i, predictor in enumerate(() if real.absent else matrix.attributes):
+        try:
+            predictor.check_items(real.open().item_ids)
+        except FaceassayError as error:
+            problems.append(Problem(matrix.located.place(("attributes", i)), f"{predictor.name}: {error}"))
+    if matrix.spec.original:
+        try:
+            _look_through(matrix, matrix.spec.original, real.image_size)
+        except FaceassayError as error:
+            problems.append(Problem(matrix.located.place(("original",)), f"original: {error}"))
     try:
         matrix.spec.quality.check()
     except FaceassayError as error:
@@ -131,17 +154,46 @@ def _unfit(matrix: MatrixSpec, data: Mapping[str, DataInput], packs: Mapping[str
     return problems
 
 
+def _look_through(matrix: MatrixSpec, entry: BroughtEntry, image_size: int) -> None:
+    """Open the recognizer that methods look through, to see that they can.
+
+    Raises:
+        FaceassayError: when it cannot be opened, takes images of another size, or has no gradient where one is needed.
+    """
+    recognizer = brought_recognizer(entry).open()
+    require_size(recognizer.image_size, image_size)
+    plugins = [plugin for row in matrix.methods for plugin in (row.generator, row.augmentation) if plugin]
+    if any(plugin.needs_gradient() for plugin in plugins):
+        differentiable(recognizer, image_size)
+
+
 def _trainables(matrix: MatrixSpec) -> list[tuple[Place, Trainable]]:
     place = matrix.located.place
     found: list[tuple[Place, Trainable]] = [(place(("recognizer",)), matrix.recognizer)]
     if matrix.generator:
         found.append((place(("generator",)), matrix.generator))
+    found += [(place(("attributes", i)), predictor) for i, predictor in enumerate(matrix.attributes)]
     for i, method in enumerate(matrix.methods):
+        if method.entry.generator and method.generator:
+            found.append((place(("methods", i, "generator")), method.generator))
         if method.entry.recognizer:
             found.append((place(("methods", i, "recognizer")), method.recognizer))
         if method.augmentation:
             found.append((place(("methods", i, "augmentation")), method.augmentation))
     return found
+
+
+def brought_recognizer(entry: BroughtEntry) -> BroughtRecognizer:
+    """Return a trained recognizer that a spec names by its path.
+
+    Raises:
+        FaceassayError: when the file is no recognizer, or is given what its kind does not take.
+    """
+    stated = entry.model_fields_set & {"colour", "mean", "std"}
+    preprocessing = Preprocessing(entry.colour, entry.mean, entry.std) if stated else None
+    return BroughtRecognizer.of(
+        entry.path, preprocessing=preprocessing, image_size=entry.image_size, output=entry.output
+    )
 
 
 class _Expansion:
@@ -165,8 +217,9 @@ class _Expansion:
     def figure(self, figure: Figure, method: str | None, seed: int) -> Graph:
         """Return the graph of one figure."""
         own, needs = self._made_for(method, seed), figure.needs()
+        generator = next((row.generator for row in self.matrix.methods if row.name == method), self.matrix.generator)
         if "generator" in needs:
-            own["generator"] = self._generator()
+            own["generator"] = self._generator(generator)
         if "recognizer" in needs:
             own["recognizer"] = self._original_recognizer()
         lacking = sorted(needs - set(own))
@@ -185,10 +238,10 @@ class _Expansion:
 
     def _made_for(self, method: str | None, seed: int) -> dict[str, Stage | Given]:
         """Return what is made for one row alone: its plan, its synthesis, its search; nothing for a real row."""
-        augmentation = next((row.augmentation for row in self.matrix.methods if row.name == method), None)
-        if augmentation is None:
+        row = next((row for row in self.matrix.methods if row.name == method), None)
+        synthesis = self._synthesis(row, seed) if row else None
+        if synthesis is None:
             return {}
-        synthesis = self._synthesis(augmentation, seed)
         made = {**synthesis.stages()["plan"].inputs, **synthesis.inputs, "synthesis": synthesis}
         return {name: source for name, source in made.items() if name not in ("real", "generator", "recognizer")}
 
@@ -203,49 +256,65 @@ class _Expansion:
 
     def _method(self, method: Method, seed: int) -> None:
         recognizer = self._recognizer(method, seed)
-        if method.augmentation:
-            self._quality(method.augmentation, seed)
+        self._quality(method, seed)
         for benchmark in self.matrix.benchmarks:
             evaluation = self._evaluation(method, benchmark, recognizer, seed)
             self.result.cells.append(Cell(method.name, benchmark.name, seed, evaluation))
 
-    def _generator(self) -> Stage:
-        generator = self.matrix.generator
+    def _generator(self, generator: Generator | None) -> Stage:
         if generator is None:
             raise FaceassayError("the matrix has no generator")
-        inputs: dict[str, Stage | Given] = {"real": self.real}
-        if "recognizer" in generator.needs():
-            inputs["recognizer"] = self._original_recognizer()
-        axes = {"generator_seed": self.matrix.spec.generator_seed}
+        inputs, axes = self._inputs(generator.needs()), {"generator_seed": self.matrix.spec.generator_seed}
         work = generator.work(self.real.images)
         return self._stage("generator", generator, inputs, axes, f"generator {generator.name}", work, "training images")
 
-    def _original_recognizer(self) -> Stage:
-        """Return the recognizer trained on the real images at the first seed (M_orig of the papers)."""
+    def _original_recognizer(self) -> Stage | Given:
+        """Return the recognizer that methods look through (M_orig of the papers).
+
+        It is the one brought as ``original``, or else the one trained on the real images at the first seed.
+        """
+        brought = self.matrix.spec.original
+        if brought is not None:
+            return brought_recognizer(brought)
         return self._trained(self.matrix.recognizer, {"real": self.real}, self.matrix.spec.seeds[0], "original")
 
-    def _sources(self, plugin: Augmentation | Search) -> dict[str, Stage | Given]:
-        inputs: dict[str, Stage | Given] = {"real": self.real}
-        if "generator" in plugin.needs():
-            inputs["generator"] = self._generator()
-        if "recognizer" in plugin.needs():
-            inputs["recognizer"] = self._original_recognizer()
-        return inputs
+    def _attributes(self) -> dict[str, Stage]:
+        """Return the stages that tell the attributes of the real images, by the names of inputs."""
+        stages = [
+            self._stage("attributes", predictor, {"real": self.real}, {}, f"attributes {predictor.name}",
+                        self.real.images, "images")
+            for predictor in self.matrix.attributes
+        ]  # fmt: skip
+        return {f"{ATTRIBUTES}/{i}": stage for i, stage in enumerate(stages)}
 
-    def _searched(self, augmentation: Augmentation) -> dict[str, Stage]:
+    def _inputs(self, needs: frozenset[str], generator: Generator | None = None) -> dict[str, Stage | Given]:
+        """Return the real images and what of ``needs`` is made for more than one row."""
+        inputs: dict[str, Stage | Given] = {"real": self.real}
+        if "generator" in needs:
+            inputs["generator"] = self._generator(generator)
+        if "recognizer" in needs:
+            inputs["recognizer"] = self._original_recognizer()
+        return {**inputs, **(self._attributes() if "attributes" in needs else {})}
+
+    def _searched(self, augmentation: Augmentation, generator: Generator | None) -> dict[str, Stage]:
         """Return the stage that searches for parameters of the augmentation, where it has any to search for."""
         search = augmentation.search()
         if search is None:
             return {}
         axes = {"generator_seed": self.matrix.spec.generator_seed}
         work, title = search.work(len(self.real.people)), f"search of {augmentation.name}"
-        return {"search": self._stage("search", search, self._sources(search), axes, title, work, "images")}
+        inputs = self._inputs(search.needs(), generator)
+        return {"search": self._stage("search", search, inputs, axes, title, work, "images")}
 
-    def _synthesis(self, augmentation: Augmentation, seed: int) -> Stage:
-        inputs, axes = self._sources(augmentation), {"seed": seed}
+    def _synthesis(self, method: Method, seed: int) -> Stage | None:
+        """Return the synthesis of a row, None where it has no augmentation."""
+        augmentation, generator = method.augmentation, method.generator
+        if augmentation is None:
+            return None
+        inputs, axes = self._inputs(augmentation.needs(), generator), {"seed": seed}
         images = self._planned(augmentation)
         name = f"{augmentation.name}, seed {seed}"
-        searched = self._searched(augmentation)
+        searched = self._searched(augmentation, generator)
         plan = self._stage("plan", augmentation, {**inputs, **searched}, axes, f"plan of {name}", images, "rows")
         inputs = {**inputs, "plan": plan}
         return self._stage("synthesis", augmentation, inputs, axes, f"synthesis {name}", images, "images")
@@ -253,12 +322,13 @@ class _Expansion:
     def _planned(self, augmentation: Augmentation | None) -> int:
         return augmentation.planned_images(len(self.real.people)) if augmentation else 0
 
-    def _quality(self, augmentation: Augmentation, seed: int) -> Stage:
-        inputs: dict[str, Stage | Given] = {"real": self.real, "synthesis": self._synthesis(augmentation, seed)}
-        title = f"image quality of {augmentation.name}, seed {seed}"
-        return self._stage(
-            "quality", self.matrix.spec.quality, inputs, {}, title, self._planned(augmentation), "images"
-        )
+    def _quality(self, method: Method, seed: int) -> Stage | None:
+        synthesis = self._synthesis(method, seed)
+        if synthesis is None:
+            return None
+        inputs: dict[str, Stage | Given] = {"real": self.real, "synthesis": synthesis}
+        title = f"image quality of {synthesis.plugin.name}, seed {seed}"
+        return self._stage("quality", self.matrix.spec.quality, inputs, {}, title, synthesis.work, "images")
 
     def _trained(self, plugin: Recognizer, inputs: Mapping[str, Stage | DataInput], seed: int, what: str) -> Stage:
         images = sum(source.work if isinstance(source, Stage) else source.images for source in inputs.values())
@@ -271,8 +341,8 @@ class _Expansion:
             inputs["real"] = self._real_data(method)
         if method.synthetic:
             inputs["synthesis"] = self.data[method.synthetic]
-        elif method.augmentation:
-            inputs["synthesis"] = self._synthesis(method.augmentation, seed)
+        elif synthesis := self._synthesis(method, seed):
+            inputs["synthesis"] = synthesis
         return self._trained(self._matched(method), inputs, seed, method.name)
 
     def _matched(self, method: Method) -> Recognizer:
@@ -304,16 +374,18 @@ class _Expansion:
 
     def _rows(self) -> None:
         for method in self.matrix.methods:
-            augmentation, images = method.augmentation, self._images(method)
-            of_seeds = {seed: self._synthesis(augmentation, seed) for seed in self._seeds()} if augmentation else {}
+            seeds, images = self._seeds(), self._images(method)
+            syntheses, qualities = (
+                {seed: make(method, seed) for seed in seeds} for make in (self._synthesis, self._quality)
+            )
             self.result.rows[method.name] = Row(
                 method=method.name,
                 real_images=self._real_images(method),
                 synthetic_images=self._synthetic_images(method),
                 updates=self._matched(method).updates_for(images),
-                recognizers={seed: self._recognizer(method, seed) for seed in self._seeds()},
-                syntheses=of_seeds,
-                qualities={seed: self._quality(augmentation, seed) for seed in of_seeds} if augmentation else {},
+                recognizers={seed: self._recognizer(method, seed) for seed in seeds},
+                syntheses={seed: stage for seed, stage in syntheses.items() if stage},
+                qualities={seed: stage for seed, stage in qualities.items() if stage},
             )
 
     def _seeds(self) -> list[int]:

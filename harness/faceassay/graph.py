@@ -12,7 +12,9 @@ from faceassay.contracts import Plugin
 from faceassay.given import DataInput, Given, PackInput, plugin_digest
 from faceassay.sourcecode import closure, digest_of
 
-THREADED_KINDS = frozenset({"generator", "recognizer", "search", "synthesis", "preprocessing", "features", "figure"})
+THREADED_KINDS = frozenset(
+    {"attributes", "generator", "recognizer", "search", "plan", "synthesis", "preprocessing", "features", "figure"}
+)
 """Kinds that compute with torch: the number of threads is part of their keys."""
 REPORTED_KINDS = frozenset({"evaluation", "quality", "preprocessing", "figure"})
 """Kinds whose artifacts a report reads; the others are made for them."""
@@ -23,7 +25,8 @@ class Stage:
     """One computation whose result is an artifact.
 
     Attributes:
-        kind: generator, recognizer, search, plan, synthesis, quality, preprocessing, features, evaluation or figure.
+        kind: attributes, generator, recognizer, search, plan, synthesis, quality, preprocessing, features, evaluation,
+            or figure.
         plugin: the plugin that does the work.
         inputs: what it reads, by the names that plugins use.
         axes: the seed axes that it varies on, with their values.

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import pluggy
 
 from faceassay.contracts import (
+    AttributePredictor,
     Augmentation,
     DatasetPlugin,
     EvaluationProtocol,
@@ -59,6 +60,11 @@ def faceassay_protocols() -> Sequence[type[EvaluationProtocol]]:  # type: ignore
 
 
 @hookspec
+def faceassay_attributes() -> Sequence[type[AttributePredictor]]:  # type: ignore[empty-body]
+    """Return attribute predictor classes: images to named columns, such as a pose in degrees."""
+
+
+@hookspec
 def faceassay_figures() -> Sequence[type[Figure]]:  # type: ignore[empty-body]
     """Return figure classes: pictures drawn from what a matrix has made."""
 
@@ -79,6 +85,7 @@ KINDS: dict[str, type] = {
     "augmentation": Augmentation,
     "recognizer": Recognizer,
     "protocol": EvaluationProtocol,
+    "attribute": AttributePredictor,
     "figure": Figure,
     "executor": Executor,
     "observer": Observer,

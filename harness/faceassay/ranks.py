@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,7 @@ class _Told:
 
     log: list[str] = field(default_factory=list)
     evaluations: int = 0
+    passes: Counter[str] = field(default_factory=Counter)
 
     def count(self, evaluations: int) -> None:
         self.evaluations += evaluations
@@ -69,7 +71,9 @@ class _Orders:
         if rank:
             return context
         note = _noting(self.scratch / PROGRESS)
-        return replace(context, progress=note, log=told.log.append, count_evaluations=told.count)
+        return replace(
+            context, progress=note, log=told.log.append, count_evaluations=told.count, count_passes=told.passes.update
+        )
 
 
 def run_together(stage: Stage, store: Store, context: StageContext, interval: float) -> None:
@@ -111,6 +115,7 @@ def run_together(stage: Stage, store: Store, context: StageContext, interval: fl
     for line in told.log:
         context.log(line)
     context.count_evaluations(told.evaluations)
+    context.count_passes(told.passes)
 
 
 def _rank(orders: _Orders) -> _Told:

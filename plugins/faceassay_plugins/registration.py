@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faceassay.contracts import Augmentation, DatasetPlugin, Figure, Generator, Recognizer
+from faceassay.contracts import AttributePredictor, Augmentation, DatasetPlugin, Figure, Generator, Recognizer
 from faceassay.hookspecs import hookimpl
 
 
@@ -40,6 +40,12 @@ def faceassay_recognizers() -> list[type[Recognizer]]:
     from faceassay_plugins.recognizers.iresnet.plugin import IResNet
 
     return [IResNet]
+
+
+@hookimpl
+def faceassay_attributes() -> list[type[AttributePredictor]]:
+    """Return the bundled predictors of attributes."""
+    return []
 
 
 @hookimpl

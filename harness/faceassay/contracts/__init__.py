@@ -1,5 +1,6 @@
 """The contracts between the parts: what plugins implement and what the core promises. Imports nothing else of ours."""
 
+from faceassay.contracts.attributes import Attribute, AttributePredictor, AttributeTable
 from faceassay.contracts.errors import DataError, DivergenceError, FaceassayError, StoreError
 from faceassay.contracts.evaluation import (
     Curve,
@@ -28,11 +29,14 @@ from faceassay.contracts.generation import (
     SynthesisPlan,
 )
 from faceassay.contracts.plugin import DATA_VARIABLE, DataPath, Plugin, Trainable, data_paths, parameter
-from faceassay.contracts.recognition import FittedRecognizer, Recognizer
+from faceassay.contracts.recognition import DifferentiableRecognizer, FittedRecognizer, Recognizer
 from faceassay.contracts.running import Checkpoints, Sources, StageContext
 
 __all__ = [
     "DATA_VARIABLE",
+    "Attribute",
+    "AttributePredictor",
+    "AttributeTable",
     "Augmentation",
     "Checkpoints",
     "Condition",
@@ -41,6 +45,7 @@ __all__ = [
     "DataPath",
     "DatasetPlugin",
     "Denoiser",
+    "DifferentiableRecognizer",
     "DivergenceError",
     "Evaluation",
     "EvaluationProtocol",

@@ -80,7 +80,7 @@ class FittedGenerator(Protocol):
         """Return the denoiser under ``condition``; ``guide`` is the lesser model of autoguidance.
 
         Raises:
-            ValueError: when a class index is outside the label space.
+            ValueError: when the condition is not of the kind that the generator takes, or out of its range.
         """
 
     def condition_vectors(self) -> FloatArray | None:
@@ -91,8 +91,12 @@ class Generator(Trainable):
     """Train a conditional denoiser on real images."""
 
     def needs(self) -> frozenset[str]:
-        """Name the inputs beside the real images (``recognizer``), as the parameters demand."""
+        """Name the inputs beside the real images, as the parameters demand: any of ``recognizer``, ``attributes``."""
         return frozenset()
+
+    def needs_gradient(self) -> bool:
+        """Return whether a gradient through the recognizer is needed, see ``faceassay.identity.differentiable``."""
+        return False
 
     @abstractmethod
     def work(self, images: int) -> int:
@@ -220,9 +224,9 @@ class Search(Plugin):
 
     @abstractmethod
     def run(self, sources: Sources, run: StageContext) -> Mapping[str, Any]:
-        """Search, and return what was found as a JSON document, every number finite.
+        """Search, and return what was found: values that JSON can hold, every number finite, and numpy arrays.
 
-        What is worth resuming goes into ``run.checkpoints``; the stage writes the document.
+        What is worth resuming goes into ``run.checkpoints``; the stage writes what was found.
         """
 
 
@@ -230,8 +234,12 @@ class Augmentation(Trainable):
     """Turn real images (and a generator, and a recognizer, as needed) into a synthetic set: a plan, then images."""
 
     def needs(self) -> frozenset[str]:
-        """Name the inputs beside the real images: any of ``generator``, ``recognizer``."""
+        """Name the inputs beside the real images: any of ``generator``, ``recognizer``, ``attributes``."""
         return frozenset()
+
+    def needs_gradient(self) -> bool:
+        """Return whether a gradient through the recognizer is needed, see ``faceassay.identity.differentiable``."""
+        return False
 
     @abstractmethod
     def planned_images(self, identities: int) -> int:
@@ -240,6 +248,10 @@ class Augmentation(Trainable):
     def evaluations_per_image(self) -> int:
         """Return the expected network evaluations per image; for estimates only, the record counts them."""
         return 0
+
+    def passes_per_image(self) -> Mapping[str, int]:
+        """Return the expected other passes per image, by the names of ``Sources.passes``; for estimates only."""
+        return {}
 
     def search(self) -> Search | None:
         """Return the search whose document ``plan`` reads as ``sources.search``, None where nothing is searched for."""

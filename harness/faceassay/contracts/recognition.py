@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from faceassay.contracts.faces import FaceDataset, FloatArray, ImageBatch
 from faceassay.contracts.plugin import Trainable
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from faceassay.contracts.running import StageContext
 
 
@@ -27,8 +30,28 @@ class FittedRecognizer(Protocol):
         """Return the rows of the margin head's weight E, float32 [L, d] (ScoreMix, section 4.3), or None."""
 
 
+@runtime_checkable
+class DifferentiableRecognizer(Protocol):
+    """Serve a recognizer through which gradients reach the image; ``faceassay.identity`` tells which does."""
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels of the images that it takes."""
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return raw embeddings [B, d] of images ``x`` [B, 3, S, S] in [-1, 1]; no weight gets a gradient."""
+
+
 class Recognizer(Trainable):
     """Train a network that maps a face image to an embedding."""
+
+    def architecture(self) -> Mapping[str, Any]:
+        """Return what the network is, apart from how it is trained: plain values by name.
+
+        Two recognizers of one plugin that agree in it are one network trained twice: neither can judge what the other
+        was used for, unless they saw different images.
+        """
+        return {}
 
     @abstractmethod
     def updates_for(self, images: int) -> int:

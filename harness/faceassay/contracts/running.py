@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from faceassay.contracts.attributes import AttributeTable
 from faceassay.contracts.errors import FaceassayError
 from faceassay.contracts.evaluation import Features
 from faceassay.contracts.faces import FaceDataset
@@ -25,6 +27,10 @@ class Checkpoints(Protocol):
 
     def load(self) -> tuple[int, dict[str, Any], dict[str, Any]] | None:
         """Return (step, tensors, document) of the newest intact checkpoint, or None."""
+
+
+ATTRIBUTES = "attributes"
+"""How the names of the inputs begin that hold attributes, one input for each predictor."""
 
 
 def _no_progress(done: int, total: int) -> None:
@@ -50,6 +56,7 @@ class StageContext:
         progress: call with (done, total) in the stage's own unit of work.
         log: keep a line in the artifact's record.
         count_evaluations: add to the count of network evaluations (one network on one image is one evaluation).
+        count_passes: add to the counts of other passes, by name, see ``Sources.passes``.
     """
 
     folder: Path
@@ -63,6 +70,7 @@ class StageContext:
     progress: Callable[[int, int], None] = _no_progress
     log: Callable[[str], None] = _ignore
     count_evaluations: Callable[[int], None] = _ignore
+    count_passes: Callable[[Mapping[str, int]], None] = _ignore
 
 
 @dataclass
@@ -71,9 +79,16 @@ class Sources:
 
     ``openers`` maps the name of an input to the function that opens it. Reading an input that the plugin did not
     declare in ``needs()`` is an error: an undeclared input is missing from the key.
+
+    Attributes:
+        openers: see above.
+        passes: passes through networks that are no evaluations of the generator's, one for each image: whoever looks
+            through a recognizer or backwards through a denoiser adds to ``recognizer_forward``,
+            ``recognizer_backward``, ``denoiser_backward``. They become part of the cost.
     """
 
     openers: Mapping[str, Callable[[], Any]]
+    passes: Counter[str] = field(default_factory=Counter)
     _opened: dict[str, Any] = field(default_factory=dict)
 
     def __contains__(self, name: str) -> bool:
@@ -119,8 +134,14 @@ class Sources:
         return recognizer
 
     @property
+    def attributes(self) -> AttributeTable:
+        """The attributes of the real images, those of all predictors of the matrix side by side."""
+        names = [name for name in self.openers if name.startswith(ATTRIBUTES)]
+        return AttributeTable.joined([self.open(name) for name in names or [ATTRIBUTES]])
+
+    @property
     def search(self) -> Mapping[str, Any]:
-        """The document of the augmentation's search."""
+        """What the augmentation's search found: numbers, and arrays (memory-mapped)."""
         document: Mapping[str, Any] = self.open("search")
         return document
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from faceassay.contracts import DataPath
 from faceassay.quality import ImageQuality
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ,.+_()=/-]{0,79}$")]
@@ -50,6 +51,9 @@ class MethodEntry(_Part):
     data: Slug | None = Field(
         None, description="an entry of ``data`` in place of the augmentation, or in a real-only row of ``train``"
     )
+    generator: dict[str, Any] = Field(
+        default_factory=dict, description="the generator of this row, or overrides of the matrix's"
+    )
     recognizer: dict[str, Any] = Field(default_factory=dict, description="overrides of the recognizer's parameters")
     match_updates: Name | None = Field(None, description="train for as many optimizer steps as this row")
     note: str = Field("", description="a footnote of the table")
@@ -62,6 +66,17 @@ class BenchmarkEntry(_Part):
     data: Slug | None = Field(None, description="name of an entry of ``data``; none where the protocol has a path")
     protocol: Choice
     expect: Expected | None = Field(None, description="what it holds; its files may then be absent")
+
+
+class BroughtEntry(_Part):
+    """A trained recognizer: a TorchScript or ONNX file, or the folder of one in a store."""
+
+    path: DataPath
+    colour: Literal["rgb", "bgr"] = Field("rgb", description="colour order that the network takes")
+    mean: float = Field(127.5, description="grey level that becomes 0")
+    std: float = Field(127.5, gt=0, description="grey levels that become 1")
+    image_size: int | None = Field(None, ge=8, description="side that the network takes, where its file does not say")
+    output: str | None = Field(None, description="the output that is the embedding, where an ONNX network has several")
 
 
 class MemberEntry(_Part):
@@ -113,7 +128,11 @@ class Spec(_Part):
     data: dict[Slug, Choice] = Field(min_length=1)
     train: Slug = Field(description="name of the entry of ``data`` that everything is trained on")
     generator: Choice | None = None
+    attributes: list[Choice] = Field(default_factory=list, description="what tells the attributes of the real images")
     recognizer: Choice
+    original: BroughtEntry | None = Field(
+        None, description="a trained recognizer that methods look through, in place of one trained on ``train``"
+    )
     quality: ImageQuality = Field(default_factory=ImageQuality, description="how synthetic images are measured")
     methods: list[MethodEntry] = Field(min_length=1)
     benchmarks: list[BenchmarkEntry] = Field(min_length=1)

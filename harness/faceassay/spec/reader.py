@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from faceassay.contracts import (
+    AttributePredictor,
     Augmentation,
     DatasetPlugin,
     EvaluationProtocol,
@@ -63,6 +64,7 @@ class Method:
 
     entry: MethodEntry
     augmentation: Augmentation | None
+    generator: Generator | None
     recognizer: Recognizer
     place: Place
 
@@ -115,6 +117,7 @@ class MatrixSpec:
     averages: tuple[Average, ...] = ()
     published: Published | None = None
     dropped: Dropped = field(default_factory=dict)
+    attributes: tuple[AttributePredictor, ...] = ()
 
     @property
     def baseline(self) -> str:
@@ -173,7 +176,10 @@ class _Reading:
         benchmarks = tuple(self._benchmark(i, spec, made) for i in range(len(spec.benchmarks)))
         self._references(spec)
         generator, recognizer = made.get(("generator",)), made[("recognizer",)]
-        return MatrixSpec(path, profile, spec, data, generator, recognizer, methods, benchmarks, self.located)
+        attributes = tuple(made[("attributes", i)] for i in range(len(spec.attributes)))
+        return MatrixSpec(
+            path, profile, spec, data, generator, recognizer, methods, benchmarks, self.located, attributes=attributes
+        )
 
     def with_columns(self, matrix: MatrixSpec) -> MatrixSpec:
         """Return the matrix with its averages and the published numbers for its columns."""
@@ -264,16 +270,38 @@ class _Reading:
     def _method(self, i: int, spec: Spec, made: Mapping[Path_, Any]) -> Method:
         entry, where = spec.methods[i], ("methods", i)
         augmentation = made.get((*where, "augmentation"))
-        if augmentation and "generator" in augmentation.needs() and spec.generator is None:
-            need = f"{augmentation.name} needs a generator: add 'generator:' to the spec"
-            self.problem((*where, "augmentation"), need)
         if rule := _broken_rule(entry, spec.train):
             self.problem((*where, "group"), f"a row of group {entry.group} {rule}")
-        recognizer = made[("recognizer",)]
-        if entry.recognizer:
-            choice = entry.recognizer if "plugin" in entry.recognizer else {**spec.recognizer, **entry.recognizer}
-            recognizer = self.plugin("recognizer", choice, (*where, "recognizer"))
-        return Method(entry, augmentation, recognizer, self.located.place(where))
+        recognizer = self._overridden("recognizer", spec.recognizer, entry.recognizer, where, made)
+        generator = self._overridden("generator", spec.generator, entry.generator, where, made)
+        self._needs(augmentation, generator, spec, i)
+        return Method(entry, augmentation, generator, recognizer, self.located.place(where))
+
+    def _overridden(
+        self,
+        kind: str,
+        whole: Mapping[str, Any] | None,
+        own: Mapping[str, Any],
+        where: Path_,
+        made: Mapping[Path_, Any],
+    ) -> Any:
+        """Return the plugin of a row: the matrix's, that with the row's parameters, or the row's own."""
+        if not own:
+            return made.get((kind,))
+        return self.plugin(kind, own if "plugin" in own else {**(whole or {}), **own}, (*where, kind))
+
+    def _needs(self, augmentation: Augmentation | None, generator: Generator | None, spec: Spec, i: int) -> None:
+        """Note what a row needs and the matrix does not have."""
+        if augmentation is None:
+            return
+        needs, where = augmentation.needs(), ("methods", i, "augmentation")
+        if "generator" in needs and not (spec.generator or spec.methods[i].generator):
+            self.problem(where, f"{augmentation.name} needs a generator: add 'generator:' to the spec")
+        from_generator = generator.needs() if generator and "generator" in needs else frozenset()
+        if "attributes" in needs | from_generator and not spec.attributes:
+            whose = augmentation.name if generator is None or "attributes" in needs else f"generator {generator.name}"
+            remedy = "add 'attributes: [{plugin: NAME}]' to the spec; `faceassay list` shows which there are"
+            self.problem(where, f"{whose} needs attributes: {remedy}")
 
     def _benchmark(self, i: int, spec: Spec, made: Mapping[Path_, Any]) -> Benchmark:
         entry, where = spec.benchmarks[i], ("benchmarks", i)
@@ -325,6 +353,8 @@ def _choices(raw: Mapping[str, Any]) -> Iterator[tuple[Path_, str, Any, bool]]:
     for kind in ("generator", "recognizer"):
         if raw.get(kind) is not None:
             yield (kind,), kind, raw[kind], False
+    for i, choice in _entries(raw.get("attributes"), list):
+        yield ("attributes", i), "attribute", choice, False
     for name, choice in _entries(raw.get("data"), dict):
         yield ("data", name), "dataset", choice, isinstance(choice, dict) and choice.get("expect") is not None
     for i, method in _entries(raw.get("methods"), list):

@@ -82,7 +82,7 @@ def load(plugin: Augmentation, folder: Path, device: str) -> StoredPlan:
         sources=np.array(table["sources"].to_list(), dtype=np.int64).reshape(len(table), -1),
         weights=np.array(table["weights"].to_list(), dtype=np.float64).reshape(len(table), -1),
         block_size=document["block_size"],
-        columns={path.stem: np.load(path) for path in sorted((folder / "columns").glob("*.npy"))},
+        columns={path.stem: np.load(path, mmap_mode="r") for path in sorted((folder / "columns").glob("*.npy"))},
     )
     degrees = folder / "degrees.npy"
     return StoredPlan(plan, table["noise"].to_numpy(np.uint64), np.load(degrees) if degrees.exists() else None)

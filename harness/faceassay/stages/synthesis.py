@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 from faceassay.contracts import Augmentation, FaceassayError, FaceDataset, ImageBatch, Sources, StageContext
 from faceassay.seeds import row_noise
@@ -21,8 +22,9 @@ def run(plugin: Augmentation, sources: Sources, context: StageContext) -> None:
         render_block(plugin, sources, stored, index, context.scratch)
     blocks = [block_path(context.scratch, index) for index in range(plan.blocks)]
     assemble(blocks, context.folder, plan.identities)
-    for block in blocks:
-        context.count_evaluations(_evaluations_of(block) or 0)
+    for facts in filter(None, map(_cost_of, blocks)):
+        context.count_evaluations(facts["evaluations"])
+        context.count_passes(facts["passes"])
     context.progress(total, total)
 
 
@@ -39,7 +41,7 @@ def block_path(scratch: Path, index: int) -> Path:
 def missing_blocks(stored: StoredPlan, scratch: Path) -> list[int]:
     """Return the numbers of the blocks that are still to be rendered."""
     paths = {index: block_path(scratch, index) for index in range(stored.plan.blocks)}
-    return [index for index, path in paths.items() if _evaluations_of(path) is None or not block_is_complete(path)]
+    return [index for index, path in paths.items() if _cost_of(path) is None or not block_is_complete(path)]
 
 
 def render_block(plugin: Augmentation, sources: Sources, stored: StoredPlan, index: int, scratch: Path) -> None:
@@ -50,12 +52,16 @@ def render_block(plugin: Augmentation, sources: Sources, stored: StoredPlan, ind
     """
     block = stored.plan.block(index)
     noise = row_noise(stored.noise[block.start : block.start + len(block)], sources.real.image_size)
-    started, before = time.monotonic(), _evaluations(sources)
+    started, before, passed = time.monotonic(), _evaluations(sources), sources.passes.copy()
     images = plugin.render(sources, block, noise)
     _check_images(plugin, images, len(block), sources.real.image_size)
     path = block_path(scratch, index)
     path.parent.mkdir(parents=True, exist_ok=True)
-    facts = {"evaluations": _evaluations(sources) - before, "seconds": time.monotonic() - started}
+    facts = {
+        "evaluations": _evaluations(sources) - before,
+        "passes": dict(sources.passes - passed),
+        "seconds": time.monotonic() - started,
+    }
     _facts(path).write_text(json.dumps(facts))
     write_block(path, block.start, images, block.labels)
 
@@ -68,11 +74,12 @@ def _facts(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def _evaluations_of(path: Path) -> int | None:
-    """Return the network evaluations that a block took, None where that was not written to the end."""
+def _cost_of(path: Path) -> dict[str, Any] | None:
+    """Return the network evaluations and other passes of a block, None where they were not written to the end."""
     try:
-        return int(json.loads(_facts(path).read_text())["evaluations"])
-    except (OSError, ValueError):
+        facts = json.loads(_facts(path).read_text())
+        return {"evaluations": int(facts["evaluations"]), "passes": dict(facts["passes"])}
+    except (OSError, ValueError, KeyError):
         return None
 
 

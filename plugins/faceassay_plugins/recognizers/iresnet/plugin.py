@@ -102,6 +102,10 @@ class IResNet(Recognizer):
         """Residual blocks of the four stages."""
         return self.depth if isinstance(self.depth, tuple) else BLOCKS[self.depth]
 
+    def architecture(self) -> Mapping[str, Any]:
+        """Return the blocks of the stages and the width."""
+        return {"blocks": list(self.blocks), "width": self.width}
+
     def updates_for(self, images: int) -> int:
         """Return the optimizer steps on ``images`` images: ``updates``, or ``epochs`` rounded up to full batches."""
         if self.updates is not None:
