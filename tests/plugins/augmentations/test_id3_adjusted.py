@@ -201,9 +201,11 @@ def test_no_weight_gets_a_gradient_and_the_result_keeps_no_graph(gradient):
     def denoise(x, sigma):
         return layer(x.flatten(1)).reshape(x.shape)
 
+    x = tensor(images(3))
     with torch.no_grad():
-        found = adjusted(denoise, lambda x: head(x.flatten(1)), gradient=gradient)(tensor(images(3)), sigmas(1, 1, 1))
+        found = adjusted(denoise, lambda x: head(x.flatten(1)), gradient=gradient)(x, sigmas(1, 1, 1))
     assert not found.requires_grad
+    assert not x.requires_grad
     assert all(weight.grad is None for part in (layer, head) for weight in part.parameters())
 
 
