@@ -29,9 +29,14 @@ def fit(plugin, data, folder, stop_at=None, recognizer=None, **options):
 def training_of(plugin, data, folder):
     """Return the training of the main network before its first step."""
     run = stage_context(folder)
-    (course,) = courses(plugin, data.image_size, len(data.identities))
-    batches = Batches(plugin, data, TrainingImages(data, plugin.held_out, 1), run, run.seed)
-    return Training(plugin, course, batches, run, Results())
+    scheme = scheme_of(plugin, data, run)
+    (course,) = courses(plugin, data.image_size, scheme.conditioning)
+    return Training(course, Batches(scheme, run, run.seed), run, Results())
+
+
+def scheme_of(plugin, data, run, **inputs):
+    """Return what the generator adds to the training; which images are held out is the same for all runs."""
+    return plugin.scheme(sources(real=data, **inputs), TrainingImages(data, plugin.held_out, 1), run)
 
 
 def contents(folder):
