@@ -44,7 +44,7 @@ class IdentityScheme(Scheme):
 
     def __init__(self, plugin: Id3, sources: Sources, shown: TrainingImages, run: StageContext) -> None:
         super().__init__(plugin, sources, shown, run)
-        self.id3, recognizer = plugin, sources.recognizer
+        self.id3, self.schedule, recognizer = plugin, plugin.schedule, sources.recognizer
         looks_through = plugin.needs_gradient()
         self.features = differentiable(recognizer, self.data.image_size).features if looks_through else None
         self.attributes = _of_images(sources.attributes, len(self.data)) if plugin.attributes else None
@@ -74,7 +74,7 @@ class IdentityScheme(Scheme):
         if self.id3.noise_levels == "lognormal":
             return super().noise_levels(standard_normal)
         quantiles = torch.special.ndtr(standard_normal.double())
-        return torch.from_numpy(self.id3.schedule.uniform(quantiles.cpu().numpy())).to(standard_normal)
+        return torch.from_numpy(self.schedule.uniform(quantiles.cpu().numpy())).to(standard_normal)
 
     def draw(self, size: int, device: torch.device) -> tuple[Tensor, ...]:
         """Draw which images show each condition, and place those that are reconstructed: masks, bool [``size``]."""
@@ -85,7 +85,7 @@ class IdentityScheme(Scheme):
     def batch(self, rows: IntArray, x: Tensor, noise: Tensor, sigma: Tensor, *drawn: Tensor) -> IdentityBatch:
         """Return the arguments of the objective; a dropped condition is a vector of zeros."""
         *kept, reconstructed = drawn
-        sigma = torch.where(reconstructed, float(self.id3.schedule.sigmas[0]), sigma)
+        sigma = torch.where(reconstructed, float(self.schedule.sigmas[0]), sigma)
         condition = self.conditions(rows)
         seen = zip(condition.items(), kept, strict=True)
         shown = {name: values * keep[:, None] for (name, values), keep in seen}
@@ -108,7 +108,7 @@ class IdentityScheme(Scheme):
         """
         size, few = self.id3.batch_size, self.id3.reconstructed
         denoising = torch.where(reconstructed, 0.0, size / (size - few))
-        times = self.id3.schedule.relative_times(sigma.double().cpu().numpy())
+        times = self.schedule.relative_times(sigma.double().cpu().numpy())
         agreement = torch.from_numpy(self.id3.identity_weight * identity_weight(times)).to(sigma)
         reconstruction = torch.where(reconstructed, size / max(few, 1), 0.0)
         return torch.stack([denoising, denoising * agreement, reconstruction], dim=1)
