@@ -19,8 +19,9 @@ def faceassay_datasets() -> list[type[DatasetPlugin]]:
 def faceassay_generators() -> list[type[Generator]]:
     """Return the bundled generators."""
     from faceassay_plugins.generators.edm2.plugin import Edm2
+    from faceassay_plugins.generators.id3.plugin import Id3
 
-    return [Edm2]
+    return [Edm2, Id3]
 
 
 @hookimpl

@@ -21,7 +21,7 @@ from faceassay.registry import load_plugins
 REPOSITORY = Path(__file__).parents[2]
 BUNDLED = {
     "datasets": ["folder", "orl"],
-    "generators": ["edm2"],
+    "generators": ["edm2", "id3"],
     "augmentations": ["auggen", "blend", "repro", "scoremix"],
     "recognizers": ["iresnet"],
     "protocols": [
