@@ -84,7 +84,8 @@ class Sources:
         openers: see above.
         passes: passes through networks that are no evaluations of the generator's, one for each image: whoever looks
             through a recognizer or backwards through a denoiser adds to ``recognizer_forward``,
-            ``recognizer_backward``, ``denoiser_backward``. They become part of the cost.
+            ``recognizer_backward``, ``denoiser_backward``. When the stage ends they become part of its cost; what
+            was told to ``StageContext.count_passes`` is not added here as well.
     """
 
     openers: Mapping[str, Callable[[], Any]]
