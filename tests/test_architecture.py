@@ -22,9 +22,9 @@ LINT = PYPROJECT["tool"]["ruff"]["lint"]
 LAYERS = (
     "contracts",
     "noise",
-    "blocks checkpoints datasets drawing environment fingerprints hookspecs identity lifeline progress quality "
+    "blocks checkpoints datasets detection drawing environment fingerprints hookspecs identity lifeline progress "
     "sampling seeds serial sourcecode statistics torching",
-    "denoising keys processes registry shards",
+    "denoising keys processes quality registry shards",
     "brought",
     "given spec stages",
     "graph store",

@@ -46,7 +46,11 @@ def faceassay_recognizers() -> list[type[Recognizer]]:
 @hookimpl
 def faceassay_attributes() -> list[type[AttributePredictor]]:
     """Return the bundled predictors of attributes."""
-    return []
+    from faceassay_plugins.attributes.photometry import Photometry
+    from faceassay_plugins.attributes.pose import Pose
+    from faceassay_plugins.attributes.table import Table
+
+    return [Photometry, Pose, Table]
 
 
 @hookimpl

@@ -28,7 +28,7 @@ BUNDLED = {
         *("agedb-30", "calfw", "cfp-ff", "cfp-fp", "cplfw", "ijb-b", "ijb-c", "lfw"),
         *("lowres-identification", "pair-verification", "tinyface"),
     ],
-    "attributes": [],
+    "attributes": ["photometry", "pose", "table"],
     "figures": [
         *("degrees", "distance-matrices", "distance-signal", "memorisation", "mixing-columns", "mixing-grid"),
         "search-heatmap",

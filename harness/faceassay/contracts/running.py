@@ -88,7 +88,8 @@ class Sources:
         openers: see above.
         passes: passes through networks that are no evaluations of the generator's, one for each image and network:
             whoever looks through a recognizer or backwards through a denoiser adds to those that ``PASSES`` names.
-            They become part of the cost.
+            When the stage ends they become part of its cost; what was told to ``StageContext.count_passes`` is not
+            added here as well.
     """
 
     openers: Mapping[str, Callable[[], Any]]
