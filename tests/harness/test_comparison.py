@@ -214,7 +214,7 @@ def test_each_different_number_is_shown_once_as_printed_with_its_sources_and_its
     line = [part.strip() for part in text.splitlines()[4].split("|")[1:-1]]
     assert line[3:5] == ["51.25 [1][2]; 52 [3]", f"{ours - 51.25:+.2f}; {ours - 52:+.2f}"]
     assert "as A paper, table 1 [1]; A paper, table 2 [2]; Another paper [3] print them." in text
-    assert "- **Real [3]**: once more" in text
+    assert "- **Real [3]**: once more" in text  # of this source the row has no other number
 
 
 def test_a_single_source_needs_no_number(finished):
@@ -235,7 +235,7 @@ def test_markdown_shows_published_numbers_in_cells_of_their_own(results, table):
     shown = f"{100 * ours.mean:.2f} ± {100 * ours.sd:.2f}"
     line = [part.strip() for part in text.splitlines()[4].split("|")[1:-1]]
     assert line == ["Real", "pairs accuracy:2fold", shown, "51.25 [1]", f"{100 * ours.mean - 51.25:+.2f}", OTHER_DATA]
-    assert "- **Real [1]; Blend, alone [2]**: as_printed &lt;i&gt;" in text
+    assert "- **Real, pairs accuracy:2fold [1]; Blend, alone [2]**: as_printed &lt;i&gt;" in text
     assert "A paper, table 1 [1]; A paper, table 2 [2]" in text
 
 

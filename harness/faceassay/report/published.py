@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
@@ -33,11 +34,18 @@ def published_notes(results: Results) -> Iterator[tuple[str, str]]:
     left_out = joined(value.row for value in published.values if value.row not in rows)
     if left_out:
         yield "", f"Rows with published numbers that this profile leaves out: {left_out}."
+    yield from _remarks([value for value in published.values if value.row in rows], _marks(published))
+
+
+def _remarks(values: Sequence[PublishedValue], marks: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield (rows, note), each note once; of a row that it is not about as a whole, the columns are named too."""
+    printed = Counter((value.row, value.source) for value in values)
+    alike = Counter((value.row, value.source, value.note) for value in values)
     notes: dict[str, list[str]] = {}
-    marks = _marks(published)
-    for value in published.values:
-        if value.note and value.row in rows:
-            notes.setdefault(value.note, []).append(_marked(value.row, marks.get(value.source, "")))
+    for value in (value for value in values if value.note):
+        whole = alike[value.row, value.source, value.note] == printed[value.row, value.source]
+        text = value.row if whole else f"{value.row}, {value.column}"
+        notes.setdefault(value.note, []).append(_marked(text, marks.get(value.source, "")))
     yield from ((joined(names), note) for note, names in notes.items())
 
 
