@@ -16,8 +16,6 @@ from faceassay_plugins.generators.id3.scheme import spread
 from fakes import Log, stage_context
 from id3_inputs import AGE, YAW, Blind, Linear, attributes_of
 
-CPU = torch.device("cpu")
-
 
 @pytest.fixture
 def scheme(identical, faces, inputs, tmp_path):
@@ -53,7 +51,7 @@ def test_conditions_are_dropped_at_their_rates_and_independently(
     identity, attributes, identical, faces, inputs, tmp_path
 ):
     plugin = with_parameters(identical, drop_identity=identity, drop_attributes=attributes)
-    kept = scheme_of(plugin, faces, stage_context(tmp_path), **inputs).draw(40_000, CPU)[:2]
+    kept = scheme_of(plugin, faces, stage_context(tmp_path), **inputs).draw(40_000)[:2]
     dropped = (~torch.stack(kept)).double()
     # The standard deviation of a rate is below 0.0025.
     assert dropped.mean(1).tolist() == pytest.approx([identity, attributes], abs=0.0125)

@@ -58,7 +58,7 @@ class Batches:
             mirrored = torch.rand(size, 1, 1, 1, device=self.device) < 0.5 if self.scheme.mirrors else None
             sigma = self.scheme.noise_levels(torch.randn(size, device=self.device))
             noise = torch.randn(size, 3, side, side, device=self.device)
-            own = self.scheme.draw(size, self.device)
+            own = self.scheme.draw(size)
         x = self._tensor(self._images(rows, step))
         if mirrored is not None:
             x = torch.where(mirrored[self.share], x.flip(-1), x)

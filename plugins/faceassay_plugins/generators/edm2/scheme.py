@@ -70,8 +70,8 @@ class Scheme(ABC):
         """Map standard normal numbers [B] to noise levels in training: log-normal (EDM, table 1)."""
         return noise_levels(standard_normal, self.plugin.noise_mean, self.plugin.noise_deviation)
 
-    def draw(self, size: int, device: torch.device) -> tuple[Tensor, ...]:
-        """Draw what else is random in a batch of ``size`` images, tensors [``size``, ...]."""
+    def draw(self, size: int) -> tuple[Tensor, ...]:
+        """Draw what else is random in a batch of ``size`` images, tensors [``size``, ...] on the device."""
         return ()
 
     def batch(self, rows: IntArray, x: Tensor, noise: Tensor, sigma: Tensor, *drawn: Tensor) -> tuple[Any, ...]:

@@ -76,11 +76,11 @@ class IdentityScheme(Scheme):
         quantiles = torch.special.ndtr(standard_normal.double())
         return torch.from_numpy(self.schedule.uniform(quantiles.cpu().numpy())).to(standard_normal)
 
-    def draw(self, size: int, device: torch.device) -> tuple[Tensor, ...]:
+    def draw(self, size: int) -> tuple[Tensor, ...]:
         """Draw which images show each condition, and place those that are reconstructed: masks, bool [``size``]."""
         dropping = {IDENTITY: self.id3.drop_identity, ATTRIBUTES: self.id3.drop_attributes}
-        kept = [torch.rand(size, device=device) >= dropping[name] for name in self.given]
-        return *kept, torch.from_numpy(spread(size, self.id3.reconstructed)).to(device)
+        kept = [torch.rand(size, device=self.device) >= dropping[name] for name in self.given]
+        return *kept, torch.from_numpy(spread(size, self.id3.reconstructed)).to(self.device)
 
     def batch(self, rows: IntArray, x: Tensor, noise: Tensor, sigma: Tensor, *drawn: Tensor) -> IdentityBatch:
         """Return the arguments of the objective; a dropped condition is a vector of zeros."""
