@@ -29,10 +29,11 @@ def faceassay_augmentations() -> list[type[Augmentation]]:
     """Return the bundled augmentations."""
     from faceassay_plugins.augmentations.auggen import AugGen
     from faceassay_plugins.augmentations.blend import Blend
+    from faceassay_plugins.augmentations.id3.plugin import Id3
     from faceassay_plugins.augmentations.repro import Repro
     from faceassay_plugins.augmentations.scoremix import ScoreMix
 
-    return [Repro, AugGen, ScoreMix, Blend]
+    return [Repro, AugGen, ScoreMix, Blend, Id3]
 
 
 @hookimpl

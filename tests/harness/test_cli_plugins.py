@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).parents[2]
 BUNDLED = {
     "datasets": ["folder", "orl"],
     "generators": ["edm2", "id3"],
-    "augmentations": ["auggen", "blend", "repro", "scoremix"],
+    "augmentations": ["auggen", "blend", "id3", "repro", "scoremix"],
     "recognizers": ["iresnet"],
     "protocols": [
         *("agedb-30", "calfw", "cfp-ff", "cfp-fp", "cplfw", "ijb-b", "ijb-c", "lfw"),
