@@ -136,7 +136,7 @@ def _reading(results: Results, table: Table) -> Iterator[str]:
 def _spread(results: Results, seeds: int) -> str:
     if seeds < 2:
         return "One seed: no spread can be given."
-    given = ", conditional on one generator" if results.matrix.generator is not None else ""
+    given = ", conditional on one generator" if _generators(results) else ""
     return (
         f"± is the sample standard deviation over {seeds} seeds of recognizer and synthesis{given}; "
         "it says nothing about other people or pairs."
@@ -212,9 +212,16 @@ def deviations(expected: int, found: int, unit: str) -> Iterator[str]:
 def _settings(results: Results) -> Iterator[tuple[str, str]]:
     spec = results.matrix.spec
     yield "recognizer", _versioned(results.matrix.recognizer)
-    if results.matrix.generator is not None:
-        yield "generator", f"{_versioned(results.matrix.generator)}, seed {spec.generator_seed}"
+    if generators := _generators(results):
+        yield "generator", f"{', '.join(generators)}, seed {spec.generator_seed}"
     yield "seeds", f"{', '.join(map(str, spec.seeds))} (base seed {spec.base_seed})"
+
+
+def _generators(results: Results) -> list[str]:
+    """Return the generators of the matrix and of its rows, each once."""
+    matrix = results.matrix
+    chosen = [matrix.generator, *(row.generator for row in matrix.methods)]
+    return list(dict.fromkeys(_versioned(generator) for generator in chosen if generator is not None))
 
 
 def _versioned(plugin: Plugin) -> str:
