@@ -237,8 +237,9 @@ def test_every_parameter_of_a_bundled_plugin_is_described(name):
 
 @pytest.mark.parametrize("name", [name for names in BUNDLED.values() for name in names])
 def test_source_of_a_bundled_plugin_is_a_file(name):
-    (source,) = [line.split(maxsplit=1)[1] for line in lines("describe", name) if line.startswith("source ")]
-    assert Path(source).is_file()
+    sources = [line.split(maxsplit=1)[1] for line in lines("describe", name) if line.startswith("source ")]
+    assert len(sources) == len(load_plugins().find(name))
+    assert all(Path(source).is_file() for source in sources)
 
 
 def test_describe_of_an_unknown_name_suggests_the_nearest():
@@ -370,17 +371,20 @@ def test_help_imports_no_plugin(in_process):
 
 
 def test_plan_of_the_demo_counts_its_stages(in_process):
-    """7 recognizers; 2 benchmarks of each: features, evaluation; 4 syntheses: plan, images, quality; 1 generator."""
+    """9 recognizers; 2 benchmarks of each: features, evaluation; 5 syntheses: plan, images, quality; 2 generators.
+
+    ID3 adds a search and the attributes of the real images.
+    """
     need_demo_data()
     run = in_process("-c", LISTING_IMPORTS, *DEMO_PLAN)
-    assert f"\n{7 + 7 * 2 * 2 + 4 * 3 + 1} stages: 48 missing\n" in run.stdout
+    assert f"\n{9 + 9 * 2 * 2 + 5 * 3 + 2 + 2} stages: 64 missing\n" in run.stdout
 
 
 def test_plan_of_the_demo_counts_network_evaluations(in_process):
-    """2 Heun steps are 3 evaluations, guidance doubles them, two scores again: 20 images, 16 and 16."""
+    """2 Heun steps are 3 evaluations, guidance doubles them, two scores again: 20 images, 16 and 16; ID3's 16 have none."""
     need_demo_data()
     run = in_process("-c", LISTING_IMPORTS, *DEMO_PLAN)
-    assert f"network evaluations of sampling: {20 * 3 * 2 + 16 * 3 * 2 + 16 * 3 * 2 * 2}\n" in run.stdout
+    assert f"network evaluations of sampling: {20 * 3 * 2 + 16 * 3 * 2 + 16 * 3 * 2 * 2 + 16 * 3}\n" in run.stdout
 
 
 def test_plan_of_a_missing_file_says_where(in_process):

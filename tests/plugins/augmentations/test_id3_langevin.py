@@ -9,7 +9,6 @@ import torch
 from faceassay.contracts import FaceassayError
 from faceassay_plugins.augmentations.id3.adjusted import AdjustedDenoiser
 from faceassay_plugins.augmentations.id3.langevin import fresh_noise, langevin
-from faceassay_plugins.augmentations.id3.schedule import alpha_bars, noise_level
 from tilted_gaussians import ALONG, MEAN, VARIANCE, gaussian, images, on_the_circle, rows_of, tensor
 
 STEPS, GAMMA = 1000, 2e-3
@@ -35,13 +34,6 @@ def recursion(x, fresh, pull=None):
 
 def eps(steps=STEPS, count=3):
     return np.random.default_rng(8).normal(0, 1, (steps, count, 3, 2, 2))
-
-
-def test_the_schedule_is_linear_from_1e_4_to_0_02():
-    np.testing.assert_allclose(alpha_bars(1000), abar_by_hand()[::-1], rtol=1e-12)
-    assert alpha_bars(1000)[0] == pytest.approx(0.9999)
-    assert alpha_bars(1000)[-1] == pytest.approx(4.04e-5, rel=0.01)
-    assert noise_level(0.2) == pytest.approx(2)
 
 
 def test_each_step_is_that_of_algorithm_2():

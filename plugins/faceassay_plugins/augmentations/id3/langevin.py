@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from faceassay.contracts import Denoiser, FaceassayError, FloatArray
-from faceassay_plugins.augmentations.id3.schedule import alpha_bars, noise_level
+from faceassay_plugins.generators.id3.schedule import Schedule
 
 
 @torch.no_grad()
@@ -38,8 +38,9 @@ def langevin(
         FaceassayError: when x leaves the finite numbers.
     """
     x = noise
-    for abar, eps in zip(reversed(alpha_bars(steps)), fresh, strict=True):
-        denoised = denoise(x / math.sqrt(abar), x.new_full((len(x),), noise_level(abar))).to(x.dtype)
+    for sigma, eps in zip(reversed(Schedule(steps).sigmas.tolist()), fresh, strict=True):
+        abar = 1 / (1 + sigma**2)
+        denoised = denoise(x / math.sqrt(abar), x.new_full((len(x),), sigma)).to(x.dtype)
         score = (math.sqrt(abar) * denoised - x) / (1 - abar)
         x = x + step_size * score + math.sqrt(2 * step_size) * torch.from_numpy(eps).to(x)
     if not bool(torch.isfinite(x).all()):

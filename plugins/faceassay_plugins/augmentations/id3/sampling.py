@@ -13,7 +13,7 @@ from faceassay.contracts import Denoiser, FloatArray, ImageBatch, PlanBlock, Sou
 from faceassay.denoising import DenoisingAugmentation
 from faceassay.identity import differentiable, unit_rows
 from faceassay.noise import noise_levels
-from faceassay_plugins.augmentations.id3.schedule import alpha_bars, noise_level
+from faceassay_plugins.generators.id3.schedule import Schedule
 
 CONDITIONS = ("identity", "attributes")
 
@@ -132,6 +132,6 @@ class IdentityGuidedSampling(DenoisingAugmentation):
     def _visited(self) -> list[float]:
         """Return the noise level of every call of the denoiser, in order."""
         if self.sampler == "langevin":
-            return [noise_level(abar) for abar in reversed(alpha_bars(self.diffusion_steps))]
+            return [float(sigma) for sigma in Schedule(self.diffusion_steps).sigmas[::-1]]
         first, *others = noise_levels(self.steps, self.sigma_min, self.sigma_max, self.rho)[:-1]
         return [first, *(level for level in others for _ in range(2))]  # Heun's method comes and goes at each

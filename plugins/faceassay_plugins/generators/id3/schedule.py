@@ -21,13 +21,13 @@ class Schedule:
 
     Attributes:
         times: their number T.
-        first: beta_1.
-        last: beta_T.
+        first: beta_1; that of the nearest public code (IDiff-Face, UIFace), since the paper prints none.
+        last: beta_T, likewise.
     """
 
     times: int
-    first: float
-    last: float
+    first: float = 1e-4
+    last: float = 0.02
 
     @cached_property
     def sigmas(self) -> NDArray[np.float64]:
