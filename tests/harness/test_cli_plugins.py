@@ -381,7 +381,7 @@ def test_plan_of_the_demo_counts_its_stages(in_process):
 
 
 def test_plan_of_the_demo_counts_network_evaluations(in_process):
-    """2 Heun steps are 3 evaluations, guidance doubles them, two scores again: 20 images, 16 and 16; ID3's 16 have none."""
+    """2 Heun steps are 3 evaluations, guidance doubles them, two scores again: 20 images, 16, 16; ID3's 16 without."""
     need_demo_data()
     run = in_process("-c", LISTING_IMPORTS, *DEMO_PLAN)
     assert f"network evaluations of sampling: {20 * 3 * 2 + 16 * 3 * 2 + 16 * 3 * 2 * 2 + 16 * 3}\n" in run.stdout

@@ -8,7 +8,8 @@ import tiny_matrix as tiny
 from faceassay.contracts import Figure, Search, parameter
 from faceassay.expand import expand, expand_figure
 from faceassay.registry import Origin, Registry
-from faceassay.report.notes import _settings, _spread
+from faceassay.report.notes import _spread
+from faceassay.report.settings import settings
 from faceassay.results import collect
 from faceassay.spec import SpecError, read_matrix
 from faceassay.store import Store
@@ -40,6 +41,13 @@ class Picky(TinyGenerator):
     def check(self, image_size, identities):
         if self.rounds == 13:
             raise ValueError(f"not 13 rounds on {image_size} px and {identities} people")
+
+
+class OfIdentities(TinyGenerator):
+    """Be conditioned on something else."""
+
+    name = "of-identities"
+    conditioned_on = "identities"
 
 
 class Sampling(Search):
@@ -76,7 +84,11 @@ class Sampled(Figure):
 @pytest.fixture
 def read(tmp_path):
     """Return a function that reads a matrix which may name this file's plugins too."""
-    known = {("generator", "picky"): Picky, ("augmentation", "tiny-hunter"): TinyHunter}
+    known = {
+        ("generator", "picky"): Picky,
+        ("generator", "of-identities"): OfIdentities,
+        ("augmentation", "tiny-hunter"): TinyHunter,
+    }
     classes = {**tiny.registry().classes, **known}
     registry = Registry(classes, dict.fromkeys(classes, Origin("tiny", "tiny", "1")))
 
@@ -114,6 +126,11 @@ def of_kind(graph, kind):
 def generator_of(graph, row):
     """Return the stage of the generator that the synthesis of a row reads."""
     return graph.rows[row].syntheses[0].inputs["generator"]
+
+
+def test_a_generator_conditioned_on_something_else_is_refused_before_it_is_trained(refused_once):
+    said = "needs a generator conditioned on classes, generator of-identities is conditioned on identities"
+    refused_once(own("{plugin: of-identities}"), "{plugin: tiny-blend, wants: [generator]}, generator", said)
 
 
 # --- whose parameters count
@@ -206,7 +223,7 @@ def test_reports_name_the_generators_of_rows(read, tmp_path):
         own("{plugin: picky}").replace(WHOLE, "").replace("tiny-blend, wants: [generator]}}\n", "tiny-blend}}\n")
     )
     results = collect(matrix, expand(matrix), Store.open(tmp_path / "store"))
-    assert dict(_settings(results))["generator"] == "picky, version 1, seed 0"
+    assert dict(settings(results))["generator"] == "picky, version 1, seed 0"
     assert "conditional on one generator" in _spread(results, 2)
 
 

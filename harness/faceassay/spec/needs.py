@@ -31,6 +31,15 @@ def unmet(spec: Spec, i: int, augmentation: Augmentation | None, generator: Gene
         return
     if "generator" in needs and not (spec.generator or row.generator):
         yield where, f"{augmentation.name} needs a generator: add 'generator:' to the spec"
+    if generator and "generator" in needs and generator.conditioned_on != augmentation.conditions_on:
+        is_not = f"generator {generator.name} is conditioned on {generator.conditioned_on}"
+        yield (
+            where,
+            (
+                f"{augmentation.name} needs a generator conditioned on {augmentation.conditions_on}, {is_not}: "
+                "give the row a 'generator:' of its own"
+            ),
+        )
     from_generator = generator.needs() if generator and "generator" in needs else frozenset()
     if "attributes" in needs | from_generator and not spec.attributes:
         whose = f"generator {generator.name}" if generator and "attributes" not in needs else augmentation.name

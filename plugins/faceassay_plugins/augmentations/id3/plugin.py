@@ -36,6 +36,8 @@ class Id3(IdentityGuidedSampling, Augmentation):
     summary: ClassVar[str] = "ID3: new identities around anchors, sampled with the gradient of a recognizer"
     paper: ClassVar[str | None] = "ID3 (NeurIPS 2024), section 3.5, algorithms 2 and 3, equations 6 to 9"
 
+    conditions_on: ClassVar[str] = "identities"
+
     anchors: int = parameter(10000, ge=2, unit="identities", description="number of anchors, each a new identity")
     images_per_identity: int = parameter(50, ge=1, unit="images", description="images of each identity")
     anchor_kind: Kind = parameter(

@@ -39,6 +39,7 @@ class Id3(Edm2Backbone):
         "section 3.2, equation 3; network: Karras et al. 2024 (EDM2)"
     )
 
+    conditioned_on: ClassVar[str] = "identities"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
 
     attributes: bool = parameter(
