@@ -24,7 +24,7 @@ LAYERS = (
     "blocks checkpoints datasets drawing environment fingerprints hookspecs identity lifeline progress quality "
     "sampling seeds serial sourcecode statistics torching",
     "denoising keys processes registry shards",
-    "brought",
+    "assessment brought",
     "given spec stages",
     "graph store",
     "estimates expand inputs pricing states",
