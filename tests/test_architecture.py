@@ -26,7 +26,7 @@ LAYERS = (
     "denoising keys processes registry shards",
     "assessment brought",
     "given spec stages",
-    "graph store",
+    "graph judging store",
     "estimates expand inputs pricing states",
     "assay ranks results workers",
     "execute table",
