@@ -28,7 +28,7 @@ LAYERS = (
     "given spec stages",
     "graph judging store",
     "estimates expand inputs pricing states",
-    "assay ranks results workers",
+    "assay assessing ranks results workers",
     "execute table",
     "comparison",
     "report run",

@@ -1,4 +1,4 @@
-"""Tell how far a row's images agree with the identities that its plan asked for, by the recognizer it looked through."""
+"""Tell how far images agree with the identities that their plan asked for, by the recognizer it looked through."""
 
 from __future__ import annotations
 

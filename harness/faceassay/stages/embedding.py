@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +57,11 @@ def load(plugin: Assessment, folder: Path, device: str) -> Embedded:
 
 
 def _unit(embeddings: FloatArray, images: FaceImages, rows: IntArray) -> FloatArray:
-    names: Sequence[str] = getattr(images, "item_ids", None) or getattr(images, "names", ())
     lengths = np.linalg.norm(embeddings.astype(np.float64), axis=1)
     useless = rows[~(np.isfinite(lengths) & (lengths > 0))]
     if len(useless):
-        named = ", ".join(f"{row} ({names[row]})" if len(names) else str(row) for row in useless[:NAMED])
+        names = [*getattr(images, "item_ids", getattr(images, "names", ()))]
+        named = ", ".join(f"{row} ({names[row]})" if names else str(row) for row in useless[:NAMED])
         raise DataError(f"the embedding of image {named} is zero or not finite: it has no direction")
     return unit_rows(embeddings, "embedding of image")
 
