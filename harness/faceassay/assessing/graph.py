@@ -151,7 +151,7 @@ class _Assessment(Expansion):
 
     def assessed_real(self) -> Assessed:
         """Return the stages of the training images."""
-        inputs = {"real": self.real, "real_embedding": self.embedding(self.real, "real")}
+        inputs: dict[str, Source] = {"real": self.real, "real_embedding": self.embedding(self.real, "real")}
         neighbours = self.measured("neighbours", "neighbours among real", inputs, self.real)
         classes = self.classes(self.real, "real", self._attributes())
         overlaps, columns = self.overlaps(self.real, "real"), _columns(self.matrix.attributes)
