@@ -8,7 +8,7 @@ import numpy as np
 
 import tiny_plugins
 from faceassay.contracts import Attribute, AttributePredictor, DataError, Search, SynthesisPlan, parameter
-from faceassay.progress import Progress
+from faceassay.progress import ProgressDisplay
 from faceassay.registry import Origin, Registry
 from faceassay.serial import SerialExecutor
 from faceassay.spec import read_matrix
@@ -22,9 +22,9 @@ threads: 1
 data:
   train: {plugin: tiny-faces, prefix: a, people: 5}
   test: {plugin: tiny-faces, prefix: b, seed: 1}
-  leaky: {plugin: tiny-faces, prefix: y, people: 5}
+  leaky: {plugin: tiny-faces, prefix: x, people: 5}
   others: {plugin: tiny-faces, prefix: c, seed: 2}
-  strangers: {plugin: tiny-faces, prefix: d, seed: 3, people: 8}
+  strangers: {plugin: tiny-faces, prefix: d, seed: 3, people: 17}
   copied: {plugin: tiny-faces, prefix: z, people: 5}
 train: train
 attributes: [{plugin: brightness}, {plugin: listed}]
@@ -44,6 +44,14 @@ benchmarks:
 """
 """Data ``leaky`` and ``copied`` have the pixels of the training images and other names."""
 SYNTHETIC = ("Blend + real; Blend", "Asked W=0", "Asked W=1")
+
+
+class Deep(tiny_plugins.TinyRecognizer):
+    name = "deep"
+    depth: int = parameter(1, description="of the network", ge=1)
+
+    def architecture(self):
+        return {"depth": self.depth}
 
 
 class Brightness(AttributePredictor):
@@ -119,8 +127,8 @@ class Asking(tiny_plugins.TinyBlend):
 def registry():
     """Return the tiny plugins and those of this module as if a distribution had brought them."""
     classes = {(kind, cls.name): cls for kind, cls in PLUGINS.items()}
-    mine = (("attribute", Brightness), ("attribute", Listed), ("augmentation", Asking))
-    rim = (("executor", SerialExecutor), ("observer", Progress))
+    mine = (("recognizer", Deep), ("attribute", Brightness), ("attribute", Listed), ("augmentation", Asking))
+    rim = (("executor", SerialExecutor), ("observer", ProgressDisplay))
     classes |= {(kind, cls.name): cls for kind, cls in (*mine, *rim)}
     return Registry(classes, dict.fromkeys(classes, Origin("tiny", "tiny", "1")))
 

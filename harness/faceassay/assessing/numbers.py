@@ -64,6 +64,7 @@ class SetNumbers:
         by_class: of each measure of classes, one number for each, float64 [L].
         identities: names of the classes.
         counts: images of each class.
+        asked: what tells apart the identities that plans asked for; empty where none were.
         neighbours: the nearest training images.
         attributes: what was compared of each attribute.
         notes: what a reader must know.
@@ -77,6 +78,7 @@ class SetNumbers:
     by_class: Mapping[str, Numbers]
     identities: tuple[str, ...]
     counts: tuple[int, ...]
+    asked: str
     neighbours: Neighbours
     attributes: Sequence[Mapping[str, Any]]
     notes: tuple[str, ...]
@@ -147,7 +149,8 @@ class Reader:
         notes = tuple(_notes(assessed, measured))
         return SetNumbers(
             name, seeds, len(data), len(data.identities), tuple(numbers), by_class,
-            tuple(data.identities), tuple(measured.counts.tolist()), neighbours, compared, notes,
+            tuple(data.identities), tuple(measured.counts.tolist()),
+            agreement.asked if agreement else "", neighbours, compared, notes,
         )  # fmt: skip
 
     def _class_numbers(self, measured: Measured, assessed: Assessed) -> Iterator[Number]:

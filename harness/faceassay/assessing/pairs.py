@@ -22,18 +22,20 @@ class Difference(NamedTuple):
 def differences(sets: Sequence[SetNumbers], against: str | None = None) -> list[Difference]:
     """Return the differences of each set to the first one that shares its seeds, identities and images per identity.
 
+    Sets whose plans asked for identities are compared with those that were asked for the same.
+
     Args:
         sets: in the order of rows.
-        against: name of the row that all are compared with, in place of the first.
+        against: name of the row that all are compared with in place of the first, whatever they were asked for.
     """
-    return [difference for group in _comparable(sets) for difference in _within(group, against)]
+    return [difference for group in _comparable(sets, against is None) for difference in _within(group, against)]
 
 
-def _comparable(sets: Sequence[SetNumbers]) -> list[list[SetNumbers]]:
+def _comparable(sets: Sequence[SetNumbers], same_asked: bool) -> list[list[SetNumbers]]:
     groups: dict[tuple[object, ...], list[SetNumbers]] = {}
     for one in sets:
         images = tuple(sorted(zip(one.identities, one.counts, strict=True)))
-        groups.setdefault((one.seeds, images), []).append(one)
+        groups.setdefault((one.seeds, images, one.asked if same_asked else ""), []).append(one)
     return list(groups.values())
 
 

@@ -15,6 +15,8 @@ EXPECTED = 1 - HELD_OUT_QUANTILE
 """Share of a benchmark's images above the threshold where its people are as strange to the set as the held-out ones."""
 SIGNIFICANCE = 0.01
 FEWEST_POWER = 0.5
+FEWEST_HELD_OUT = 100
+"""Images that a 99 % quantile can be taken of."""
 
 
 class Verdict(NamedTuple):
@@ -93,6 +95,9 @@ def by_embedding(found: Above | None, unknown: str = "") -> Verdict:
     """
     if found is None or not found.images or not found.held_out:
         return Verdict("unknown", unknown or "there is no image to compare")
+    if found.held_out < FEWEST_HELD_OUT:
+        few = f"{found.held_out} held-out images are too few for a 99 % quantile: hold out {FEWEST_HELD_OUT} or more"
+        return Verdict("unknown", few)
     p_value, power = found.p_value(), found.power
     said = (
         f"{found.above} of {found.images} images ({100 * found.above / found.images:.2f} %, 1 % expected, "

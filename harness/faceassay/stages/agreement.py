@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +31,13 @@ class Agreement:
         cosines: of each image's embedding to the identity asked for, float32 [N].
         anchors: of each anchor to the nearest other one, float32 [M]; empty where there are none.
         searched: what the search's document says of cosines, by name.
+        asked: sha256 (hex) of the identities asked for, equal where two rows were asked for the same.
     """
 
     cosines: FloatArray
     anchors: FloatArray
     searched: dict[str, float]
+    asked: str
 
     def class_means(self, labels: np.ndarray, classes: int) -> Numbers:
         """Return the mean cosine of each class, float64 [L], NaN for one without images."""
@@ -52,9 +55,9 @@ def run(plugin: Assessment, sources: Sources, context: StageContext) -> None:
     images, recognizer = sources.synthesis, sources.recognizer
     asked = sources.open("plan").plan.columns.get(COLUMN)
     found = sources.search if "search" in sources else {}
-    (context.folder / "agreement.json").write_text(
-        json.dumps({"conditioned": asked is not None, "searched": _cosines_in(found)}, indent=1)
-    )
+    digest = None if asked is None else hashlib.sha256(np.ascontiguousarray(asked).data).hexdigest()
+    document = {"asked": digest, "searched": _cosines_in(found)}
+    (context.folder / "agreement.json").write_text(json.dumps(document, indent=1))
     if asked is None:
         return
     cosines = np.empty(len(images), np.float32)
@@ -76,9 +79,10 @@ def run(plugin: Assessment, sources: Sources, context: StageContext) -> None:
 def load(plugin: Assessment, folder: Path, device: str) -> Agreement | None:
     """Open what was compared; None where the plan names no identities."""
     told = json.loads((folder / "agreement.json").read_text())
-    if not told["conditioned"]:
+    if told["asked"] is None:
         return None
-    return Agreement(np.load(folder / "cosines.npy"), np.load(folder / "anchors.npy"), told["searched"])
+    cosines, anchors = (np.load(folder / f"{name}.npy") for name in ("cosines", "anchors"))
+    return Agreement(cosines, anchors, told["searched"], told["asked"])
 
 
 def _apart(anchors: Any) -> FloatArray:

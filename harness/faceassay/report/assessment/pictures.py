@@ -16,7 +16,7 @@ from faceassay.report.figures import DASHES
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BINS = 50
+BINS = 40
 DOTS_PER_INCH = 120
 SHORT = 24
 """Characters of a name that a caption has room for."""

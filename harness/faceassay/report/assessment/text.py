@@ -133,7 +133,7 @@ def _overlaps(content: Content) -> Iterator[str]:
     yield _bullets(
         (" ".join(filter(None, [line.name, line.seeds and f"(seeds {line.seeds})", "and", line.benchmark])), said)
         for line in content.overlaps
-        for said in ([f"{k}: {v.reason}" for k, v in line.verdicts.items()] or [line.trouble])
+        for said in ["; ".join(f"{k}: {v.reason}" for k, v in line.verdicts.items()) or line.trouble]
     )
 
 
@@ -161,7 +161,7 @@ def _lacking(content: Content) -> Iterator[str]:
 def _remarks(content: Content) -> Iterator[str]:
     remarks = [(one.name, note) for one in (content.real, *content.sets) for note in one.notes]
     if remarks:
-        yield _bullets(remarks)
+        yield _bullets(dict.fromkeys(remarks))
 
 
 def _bullets(items: Iterable[tuple[str, str]]) -> str:

@@ -123,19 +123,19 @@ def footnotes(content: Content) -> Iterator[tuple[str, str]]:
         (
             "content: images whose decoded pixels are the same. Names: where both carry names of people. Embedding: "
             "images of the benchmark nearer to a class centre than 99 % of the held-out images are; significantly "
-            f"more than 1 % of them (exact binomial over images, p < {SIGNIFICANCE:g}) is contamination. Clean needs "
-            f"a threshold that at least {100 * FEWEST_POWER:.0f} % of the set's own images pass for the rest of "
-            "their class; that is an optimistic power where the judge was trained on them. It takes the held-out "
-            "people to be as strange to the set as the benchmark's would be: other cameras or another population "
-            "move the threshold."
+            f"more than 1 % of them (exact binomial over images, p < {SIGNIFICANCE:g}; images of one person are not "
+            "independent, so that few people weigh more than they should) is contamination. Clean needs a threshold "
+            f"that at least {100 * FEWEST_POWER:.0f} % of the set's own images pass for the rest of their class; "
+            "that is an optimistic power where the judge was trained on them. It takes the held-out people to be as "
+            "strange to the set as the benchmark's would be: other cameras or another population move the threshold."
         ),
     )
     if content.differences:
         yield (
             "Paired differences",
             (
-                "between rows of one seed with the same identity names and images per identity, mean over "
-                f"identities of the difference of an identity's own number ({METHOD}); an interval that holds 0 is a "
-                "tie."
+                "between rows of one seed with the same identity names, images per identity and identities asked "
+                f"for, mean over identities of the difference of an identity's own number ({METHOD}); an interval "
+                "that holds 0 is a tie."
             ),
         )
