@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 
 import tiny_plugins
-from faceassay.contracts import Attribute, AttributePredictor, DataError, Search, SynthesisPlan, parameter
+from faceassay.contracts import (
+    Attribute,
+    AttributePredictor,
+    DataError,
+    DataPath,
+    DatasetPlugin,
+    Search,
+    SynthesisPlan,
+    parameter,
+)
 from faceassay.progress import ProgressDisplay
 from faceassay.registry import Origin, Registry
 from faceassay.serial import SerialExecutor
@@ -84,6 +93,40 @@ class Listed(AttributePredictor):
         return np.array([[float(item.removeprefix("item"))] for item in item_ids], np.float32)
 
 
+class Fussy(Brightness):
+    """Tell attributes of the real images only, and fail on others."""
+
+    name = "fussy"
+
+    def columns(self):
+        return (Attribute("fuss", "grey levels", 0, 255),)
+
+    def predict(self, images, item_ids):
+        return super().predict(images, item_ids) if item_ids[0].startswith("item") else None
+
+
+class Reversed(tiny_plugins.TinyFaces):
+    """Give the images of other people in another order: the same pixels, another fingerprint."""
+
+    name = "reversed"
+
+    def open(self):
+        faces = super().open()
+        faces.pixels = faces.pixels[::-1].copy()
+        return faces
+
+
+class Lost(DatasetPlugin):
+    name = "lost"
+    version = "1"
+    summary = "files that are not there"
+
+    path: DataPath = parameter(description="where they should be")
+
+    def open(self):
+        raise DataError("not there")
+
+
 class Placed(Search):
     name = "placed"
     version = "1"
@@ -127,7 +170,15 @@ class Asking(tiny_plugins.TinyBlend):
 def registry():
     """Return the tiny plugins and those of this module as if a distribution had brought them."""
     classes = {(kind, cls.name): cls for kind, cls in PLUGINS.items()}
-    mine = (("recognizer", Deep), ("attribute", Brightness), ("attribute", Listed), ("augmentation", Asking))
+    mine = (
+        ("recognizer", Deep),
+        ("dataset", Lost),
+        ("dataset", Reversed),
+        ("attribute", Fussy),
+        ("attribute", Brightness),
+        ("attribute", Listed),
+        ("augmentation", Asking),
+    )
     rim = (("executor", SerialExecutor), ("observer", ProgressDisplay))
     classes |= {(kind, cls.name): cls for kind, cls in (*mine, *rim)}
     return Registry(classes, dict.fromkeys(classes, Origin("tiny", "tiny", "1")))

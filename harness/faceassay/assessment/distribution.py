@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceassay import seeds
-from faceassay.assessment.resampling import REPLICATES, drawn_identities
+from faceassay.assessment.resampling import drawn_identities
 from faceassay.contracts import FloatArray, IntArray
 
 Numbers = NDArray[np.float64]
@@ -62,10 +62,8 @@ def wasserstein(first: Sample, second: Sample) -> Distance:
             other = np.cumsum(np.where(of_first, 0.0, other_weights[labels * ~of_first]))
             return float((np.abs(one / one[-1] - other / other[-1])[:-1] * gaps).sum())
 
-    replicates = [
-        area(*(_times(sample.classes, 2 * r + i) for i, sample in enumerate((first, second))))
-        for r in range(REPLICATES)
-    ]
+    draws = zip(drawn_identities(first.classes, 0), drawn_identities(second.classes, 1), strict=True)
+    replicates = [area(_times(one, first.classes), _times(other, second.classes)) for one, other in draws]
     return Distance(area(np.ones(first.classes), np.ones(second.classes)), np.array(replicates))
 
 
@@ -80,6 +78,6 @@ def halves(sample: Sample) -> float:
     return float(wasserstein_distance(sample.values[is_first], sample.values[~is_first]))
 
 
-def _times(count: int, replicate: int) -> Numbers:
-    """Return how often each identity is drawn in a replicate, float64 [count]."""
-    return np.bincount(drawn_identities(count, replicate), minlength=count).astype(np.float64)
+def _times(drawn: IntArray, count: int) -> Numbers:
+    """Return how often each identity is drawn, float64 [count]."""
+    return np.bincount(drawn, minlength=count).astype(np.float64)

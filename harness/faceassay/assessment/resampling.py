@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +32,14 @@ class Estimate:
     n: int
 
 
-def drawn_identities(count: int, replicate: int) -> NDArray[np.int64]:
-    """Return which of ``count`` identities replicate number ``replicate`` holds, int64 [count], with repetitions.
+def drawn_identities(count: int, stream: int = 0) -> Iterator[NDArray[np.int64]]:
+    """Yield which of ``count`` identities each replicate holds, int64 [count], with repetitions.
 
-    It depends on these two numbers alone, so that sets of the same identities are resampled alike.
+    They depend on these numbers alone, so that sets of the same identities are resampled alike.
     """
-    return seeds.generator(seeds.derive(0, "identities", {"count": count}), replicate).integers(0, count, count)
+    generator = seeds.generator(seeds.derive(0, "identities", {"count": count}), stream)
+    for _ in range(REPLICATES):
+        yield generator.integers(0, count, count)
 
 
 def class_mean(values: Numbers, population: str = "identities") -> Estimate:
@@ -73,9 +76,6 @@ def _limits(sums: Numbers, weights: Numbers, population: str) -> Interval | None
     """Return the limits of sum / weight where identities are drawn, None for a single identity."""
     if len(sums) < 2:
         return None
-    means = np.empty(REPLICATES)
-    for replicate in range(REPLICATES):
-        drawn = drawn_identities(len(sums), replicate)
-        means[replicate] = sums[drawn].sum() / weights[drawn].sum()
-    found = resampled_mean([means])
+    means = [sums[drawn].sum() / weights[drawn].sum() for drawn in drawn_identities(len(sums))]
+    found = resampled_mean([np.array(means)])
     return Interval(found.low, found.high, population, METHOD) if found else None

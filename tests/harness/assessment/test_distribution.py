@@ -31,16 +31,14 @@ def test_a_shift_is_at_its_own_distance():
 
 def test_replicates_are_the_distances_of_resampled_identities(monkeypatch):
     drawn = [np.array([0, 0, 2]), np.array([1, 1])]
-    monkeypatch.setattr(distribution, "REPLICATES", 1)
-    monkeypatch.setattr(distribution, "drawn_identities", lambda count, replicate: drawn[replicate])
+    monkeypatch.setattr(distribution, "drawn_identities", lambda count, stream: [drawn[stream]])
     first, second = sample([1, 2, 5, 9, 11], [0, 0, 1, 2, 2]), sample([3, 4, 8], [0, 1, 1])
     wanted = wasserstein_distance([1, 2, 1, 2, 9, 11], [4, 8, 4, 8])
     assert wasserstein(first, second).replicates.tolist() == pytest.approx([wanted])
 
 
 def test_a_draw_without_known_values_is_undefined(monkeypatch):
-    monkeypatch.setattr(distribution, "REPLICATES", 1)
-    monkeypatch.setattr(distribution, "drawn_identities", lambda count, replicate: np.zeros(count, np.int64))
+    monkeypatch.setattr(distribution, "drawn_identities", lambda count, stream: [np.zeros(count, np.int64)])
     found = wasserstein(sample([np.nan, 2], [0, 1]), sample([1, 1], [0, 1]))
     assert found.value == 1
     assert np.isnan(found.replicates).all()

@@ -53,8 +53,11 @@ def test_about_95_of_100_intervals_hold_the_truth(monkeypatch):
 
 
 def test_equally_many_identities_are_drawn_alike_and_replicates_differ():
-    assert (drawn_identities(9, 4) == drawn_identities(9, 4)).all()
-    assert (drawn_identities(50, 4) != drawn_identities(50, 5)).any()
+    first, again, other = (np.array([*drawn_identities(50, stream)]) for stream in (0, 0, 1))
+    assert first.shape == (resampling.REPLICATES, 50)
+    assert (first == again).all()
+    assert (first[0] != first[1]).any()
+    assert (first != other).any()
 
 
 def test_a_share_has_wilson_s_limits():
