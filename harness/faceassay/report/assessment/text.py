@@ -10,7 +10,8 @@ from faceassay.assessing.numbers import SetNumbers
 from faceassay.assessment.distribution import QUANTILES
 from faceassay.assessment.resampling import Estimate
 from faceassay.report.assessment.content import Content
-from faceassay.report.assessment.words import HEADINGS, footnotes, held_out_people, judged_by, shown
+from faceassay.report.assessment.footnotes import footnotes
+from faceassay.report.assessment.words import HEADINGS, held_out_people, judged_by, shown
 from faceassay.report.plain import as_csv, escaped, grid
 
 CSV_COLUMNS = (
