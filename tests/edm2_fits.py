@@ -1,4 +1,4 @@
-"""Trainings of edm2 as its tests need them: whole, interrupted, or before the first step."""
+"""Trainings on the EDM2 backbone as their tests need them: whole, interrupted, or before the first step."""
 
 from __future__ import annotations
 
@@ -15,23 +15,29 @@ class Interruption(Exception):
     pass
 
 
-def fit(plugin, data, folder, stop_at=None, recognizer=None, **options):
+def fit(plugin, data, folder, stop_at=None, recognizer=None, attributes=None, **options):
     run = stage_context(folder, **options)
 
     def progress(done, total):
         if done == stop_at:
             raise Interruption
 
-    plugin.fit(sources(real=data, recognizer=recognizer), replace(run, progress=progress))
+    inputs = sources(real=data, recognizer=recognizer, attributes=attributes)
+    plugin.fit(inputs, replace(run, progress=progress))
     return contents(run.folder)
 
 
-def training_of(plugin, data, folder):
+def training_of(plugin, data, folder, **inputs):
     """Return the training of the main network before its first step."""
     run = stage_context(folder)
-    (course,) = courses(plugin, data.image_size, len(data.identities))
-    batches = Batches(plugin, data, TrainingImages(data, plugin.held_out, 1), run, run.seed)
-    return Training(plugin, course, batches, run, Results())
+    scheme = scheme_of(plugin, data, run, **inputs)
+    (course,) = courses(plugin, data.image_size, scheme.conditioning)
+    return Training(course, Batches(scheme, run, run.seed), run, Results())
+
+
+def scheme_of(plugin, data, run, **inputs):
+    """Return what the generator adds to the training; which images are held out is the same for all runs."""
+    return plugin.scheme(sources(real=data, **inputs), TrainingImages(data, plugin.held_out, 1), run)
 
 
 def contents(folder):

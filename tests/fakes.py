@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,6 +100,7 @@ class Log:
     lines: list = field(default_factory=list)
     progress: list = field(default_factory=list)
     evaluations: int = 0
+    passes: Counter = field(default_factory=Counter)
 
     def count(self, n):
         self.evaluations += n
@@ -118,6 +120,7 @@ def stage_context(folder: Path, seed=7, threads=1, interval=1e9, log: Log | None
         progress=lambda done, total: log.progress.append((done, total)),
         log=log.lines.append,
         count_evaluations=log.count,
+        count_passes=log.passes.update,
     )
 
 

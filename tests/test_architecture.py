@@ -21,9 +21,10 @@ LINT = PYPROJECT["tool"]["ruff"]["lint"]
 
 LAYERS = (
     "contracts",
-    "blocks checkpoints datasets drawing environment fingerprints hookspecs identity lifeline progress quality "
+    "noise",
+    "blocks checkpoints datasets detection drawing environment fingerprints hookspecs identity lifeline progress "
     "sampling seeds serial sourcecode statistics torching",
-    "denoising keys processes registry shards",
+    "denoising keys processes quality registry shards",
     "assessment brought",
     "given spec stages",
     "graph judging store",
@@ -38,7 +39,7 @@ LAYERS = (
     "__main__",
 )
 """The core from the ground up. A module imports what is below it, or of its own package, and nothing beside it."""
-FOR_PLUGINS = 3
+FOR_PLUGINS = 4
 """How many of the lowest layers plugins may import; the rest is about running them."""
 LAYER_OF = {unit: height for height, layer in enumerate(LAYERS) for unit in layer.split()}
 IMPORTED_ONLY_BY = {

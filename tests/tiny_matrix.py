@@ -43,7 +43,9 @@ benchmarks:
 """12 stages: plan, synthesis and quality once for two rows; recognizer, features and evaluation for each of three."""
 
 PLUGINS = {
+    "attribute": tiny_plugins.TinyAttribute,
     "dataset": tiny_plugins.TinyFaces,
+    "generator": tiny_plugins.TinyGenerator,
     "augmentation": tiny_plugins.TinyBlend,
     "recognizer": tiny_plugins.TinyRecognizer,
     "protocol": tiny_plugins.TinyProtocol,

@@ -13,7 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from faceassay.contracts import (
+    Attribute,
+    AttributePredictor,
     Augmentation,
+    DataError,
     DatasetPlugin,
     Evaluation,
     EvaluationProtocol,
@@ -100,6 +103,10 @@ class TinyBlend(Augmentation):
     images: int = parameter(12, description="images to make", ge=1)
     block_size: int = parameter(2, description="images per block", ge=1)
     reads: str = parameter("real", description="the input that it reads, declared or not")
+    wants: tuple[str, ...] = parameter((), description="the inputs that it declares")
+
+    def needs(self):
+        return frozenset(self.wants)
 
     def planned_images(self, identities):
         return self.images
@@ -115,6 +122,7 @@ class TinyBlend(Augmentation):
         note("render", block.index, os.getpid())
         _obey("render", block.index)
         sources.open(self.reads)
+        sources.passes["recognizer_forward"] += len(block)
         data = sources.real
         means = np.stack([data.pixels[data.labels == i].mean(0) for i in range(len(data.identities))])
         mixed = (means[block.sources] * block.weights[:, :, None, None, None]).sum(1)
@@ -127,6 +135,12 @@ class TinyGenerator(Generator):
     name = "tiny-generator"
     version = "1"
     summary = "a sum over processes"
+
+    wants: tuple[str, ...] = parameter((), description="the inputs that it declares")
+    rounds: int = parameter(1, description="how often it adds up", ge=1)
+
+    def needs(self):
+        return frozenset(self.wants)
 
     def work(self, images):
         return 1
@@ -142,12 +156,38 @@ class TinyGenerator(Generator):
             distributed.all_reduce(total)
         run.log(f"logged by {run.rank}")
         run.count_evaluations(10)
+        run.count_passes({"recognizer_forward": 7})
+        sources.passes["recognizer_backward"] += 3
         run.progress(1, 1)
         if run.rank == 0:
             np.save(run.folder / "total.npy", total.numpy())
 
     def load(self, folder, device):
         return np.load(folder / "total.npy")
+
+
+class TinyAttribute(AttributePredictor):
+    """Tell the mean grey level; refuse the images whose names hold a text."""
+
+    name = "tiny-attribute"
+    version = "1"
+    summary = "a mean"
+
+    called: str = parameter("level", description="name of the column")
+    high: float = parameter(255.0, description="end of its range")
+    refuses: str = parameter("", description="text in the names of images that it cannot tell anything of")
+
+    def columns(self):
+        return (Attribute(self.called, "grey levels", 0, self.high),)
+
+    def check_items(self, item_ids):
+        named = [name for name in item_ids if self.refuses and self.refuses in name]
+        if named:
+            raise DataError(f"nothing is known of {', '.join(named)}: leave them out")
+
+    def predict(self, images, item_ids):
+        note("predict", self.called, *item_ids)
+        return images.mean((1, 2, 3))[:, None]
 
 
 class TinyRecognizer(Recognizer):

@@ -60,15 +60,23 @@ class GuidedSampling(Plugin):
         """Return how many conditions one image is denoised under; for estimates only."""
         return 1
 
+    def networks(self) -> int:
+        """Return how many networks one image passes through under one condition: main model, guide, or both."""
+        return 1 if self.guidance in (0, 1) else 2
+
+    def denoiser_calls(self) -> int:
+        """Return how often the sampler calls the composed denoiser."""
+        return 2 * self.steps - 1
+
     def guide_evaluations_per_image(self) -> int:
         """Return how many of ``evaluations_per_image`` are those of the guide; for estimates only."""
         if self.guidance == 1:
             return 0
-        return self.evaluations_per_image() // (1 if self.guidance == 0 else 2)
+        return self.evaluations_per_image() // self.networks()
 
     def evaluations_per_image(self) -> int:
-        """Return (2 steps - 1) x branches, doubled where main model and guide are both evaluated."""
-        return (2 * self.steps - 1) * self.branches() * (1 if self.guidance in (0, 1) else 2)
+        """Return calls x branches, doubled where main model and guide are both evaluated."""
+        return self.denoiser_calls() * self.branches() * self.networks()
 
     def sampled(self, denoiser: Denoiser, noise: FloatArray, device: str) -> ImageBatch:
         """Return the images, uint8 [B, H, W, 3], that ``denoiser`` makes of standard normal noise [B, 3, H, W]."""

@@ -152,7 +152,9 @@ def _compute(order: Order, store: Store, context: StageContext) -> None:
         from faceassay.ranks import run_together
 
         return run_together(stage, store, context, order.checkpoint_interval)
-    stage_module(stage.kind).run(stage.plugin, open_sources(stage, store, resources.device), context)
+    sources = open_sources(stage, store, resources.device)
+    stage_module(stage.kind).run(stage.plugin, sources, context)
+    context.count_passes(sources.passes)
 
 
 def _drop_what_other_inputs_made(staging: Path, inputs: Mapping[str, Any]) -> None:

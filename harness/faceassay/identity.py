@@ -22,12 +22,13 @@ BATCH = 64
 NAMED = 10
 
 
-def unit_rows(vectors: NDArray[np.floating], what: str) -> FloatArray:
+def unit_rows(vectors: NDArray[np.floating], what: str, numbers: IntArray | None = None) -> FloatArray:
     """Return vectors [N, d] scaled to length one, float32; the length is taken in float64.
 
     Args:
         vectors: any lengths above 0.
         what: what a row is, for the message.
+        numbers: what the rows are called in the message, int64 [N]; 0 to N - 1 by default.
 
     Raises:
         DataError: when they are not [N, d], or a row is zero or not finite (names the rows).
@@ -37,7 +38,8 @@ def unit_rows(vectors: NDArray[np.floating], what: str) -> FloatArray:
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     useless = np.flatnonzero(~(np.isfinite(lengths[:, 0]) & (lengths[:, 0] > 0)))
     if len(useless):
-        named = ", ".join(f"{row} (length {lengths[row, 0]:g})" for row in useless[:NAMED])
+        called = np.arange(len(vectors)) if numbers is None else numbers
+        named = ", ".join(f"{called[row]} (length {lengths[row, 0]:g})" for row in useless[:NAMED])
         more = f" and {len(useless) - NAMED} more" if len(useless) > NAMED else ""
         raise DataError(f"{what} {named}{more}: zero or not finite, it has no direction")
     unit: FloatArray = (vectors / lengths).astype(np.float32)
@@ -61,7 +63,7 @@ def embedded(
     for start in range(0, len(rows), BATCH):
         parts.append(recognizer.embed(data.images(rows[start : start + BATCH])))
         progress(min(start + BATCH, len(rows)), len(rows))
-    return unit_rows(np.concatenate(parts), "embedding of image")
+    return unit_rows(np.concatenate(parts), "embedding of image", rows)
 
 
 def centres(embeddings: FloatArray, labels: IntArray, classes: int) -> FloatArray:

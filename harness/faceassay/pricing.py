@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from faceassay.contracts import Generator, Recognizer, Role
+from faceassay.contracts import Augmentation, Generator, Recognizer, Role, Search
 from faceassay.graph import Stage
 
 PER_MULTIPLY_ADD = 2
@@ -19,7 +19,8 @@ VIEWS = 2
 SAMPLING_KINDS = frozenset({"search", "synthesis"})
 ASSUMPTIONS = (
     f"FLOP: {PER_MULTIPLY_ADD} for each multiply-add of convolutions, linear maps and attention; "
-    f"a training image costs {PASSES_OF_TRAINING} forward passes; class centres, decoding and optimizer are left out"
+    f"a training image costs {PASSES_OF_TRAINING} forward passes, a pass backwards in sampling one, "
+    "since no weight gets a gradient; class centres, decoding and optimizer are left out"
 )
 
 
@@ -31,11 +32,13 @@ class Price:
         evaluations: network evaluations of sampling: one for each image that passes through one network.
         training_images: images that pass through a network in training, each as often as it does.
         flops: floating-point operations of the networks, None where an architecture does not tell.
+        passes: other passes of sampling: through recognizers, and backwards through denoisers.
     """
 
     evaluations: int = 0
     training_images: int = 0
     flops: int | None = 0
+    passes: int = 0
 
     def gpu_hours(self, teraflops: float) -> float | None:
         """Return the hours of one device that sustains ``teraflops`` (10^12 operations a second)."""
@@ -44,55 +47,67 @@ class Price:
 
 def price(stage: Stage) -> Price:
     """Return what a stage costs."""
-    plugin, work = stage.plugin, stage.work
+    work = stage.work
     if stage.kind == "generator":
         return Price(0, work, _flops(PASSES_OF_TRAINING * work, _generator_size(stage, "main")))
     if stage.kind == "recognizer":
-        return Price(0, work, _flops(PASSES_OF_TRAINING * work, _recognizer_size(plugin)))
+        return Price(0, work, _flops(PASSES_OF_TRAINING * work, _recognizer_size(stage)))
     if stage.kind in SAMPLING_KINDS:
         return _sampling(stage)
     if stage.kind == "features":
-        recognizer = stage.inputs["recognizer"]
-        size = _recognizer_size(recognizer.plugin) if isinstance(recognizer, Stage) else None
-        return Price(flops=_flops(VIEWS * work, size))
+        return Price(flops=_flops(VIEWS * work, _recognizer_size(stage)))
     return Price()
 
 
 def total(prices: Iterable[Price]) -> Price:
     """Return the sum; operations are unknown where those of one are."""
     prices = list(prices)
-    flops = [one.flops for one in prices if one.flops is not None]
     return Price(
         sum(one.evaluations for one in prices),
         sum(one.training_images for one in prices),
-        sum(flops) if len(flops) == len(prices) else None,
+        _sum(one.flops for one in prices),
+        sum(one.passes for one in prices),
     )
 
 
 def _sampling(stage: Stage) -> Price:
-    per_image = getattr(stage.plugin, "evaluations_per_image", None)
-    if per_image is None or per_image() == 0:
+    plugin = stage.plugin
+    if not isinstance(plugin, Search | Augmentation):
         return Price()
-    of_guide = getattr(stage.plugin, "guide_evaluations_per_image", None)
+    evaluations, passes = plugin.evaluations_per_image(), plugin.passes_per_image()
+    backwards, every = passes.get("denoiser_backward", 0), sum(passes.values())
+    of_guide = getattr(plugin, "guide_evaluations_per_image", None)
     guide = of_guide() if of_guide else 0
-    counts: dict[Role, int] = {"main": per_image() - guide, "guide": guide}
-    generator = stage.inputs.get("generator")
-    if not isinstance(generator, Stage):
-        return Price(stage.work * per_image(), 0, None)
-    parts = [_flops(stage.work * count, _generator_size(generator, role)) for role, count in counts.items() if count]
+    guide += backwards * guide // max(evaluations, 1)  # both networks are gone through as often backwards
+    counts: dict[Role, int] = {"main": evaluations + backwards - guide, "guide": guide}
+    parts = [_flops(stage.work * count, _generator_size(stage, role)) for role, count in counts.items() if count]
+    if every > backwards:
+        parts.append(_flops(stage.work * (every - backwards), _recognizer_size(stage)))
+    return Price(stage.work * evaluations, 0, _sum(parts), stage.work * every)
+
+
+def _sum(parts: Iterable[int | None]) -> int | None:
+    parts = list(parts)
     known = [part for part in parts if part is not None]
-    return Price(stage.work * per_image(), 0, sum(known) if len(known) == len(parts) else None)
+    return sum(known) if len(known) == len(parts) else None
 
 
 def _generator_size(stage: Stage, role: Role) -> int | None:
-    plugin, real = stage.plugin, stage.inputs["real"]
+    """Return the multiply-adds of a network of the generator that ``stage`` is or reads."""
+    generator = stage if stage.kind == "generator" else stage.inputs.get("generator")
+    if not isinstance(generator, Stage):
+        return None
+    plugin, real = generator.plugin, generator.inputs["real"]
     people, side = getattr(real, "people", None), getattr(real, "image_size", None)
     if not isinstance(plugin, Generator) or people is None or side is None:
         return None
     return plugin.multiply_adds(side, len(people), role)
 
 
-def _recognizer_size(plugin: object) -> int | None:
+def _recognizer_size(stage: Stage) -> int | None:
+    """Return the multiply-adds of the recognizer that ``stage`` is or reads; what was brought does not tell."""
+    recognizer = stage if stage.kind == "recognizer" else stage.inputs.get("recognizer")
+    plugin = recognizer.plugin if isinstance(recognizer, Stage) else None
     return plugin.multiply_adds() if isinstance(plugin, Recognizer) else None
 
 

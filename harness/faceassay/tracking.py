@@ -244,7 +244,8 @@ def _cost(results: Results, stage: Stage) -> dict[str, float]:
     record = results.record(stage)
     cost = record["cost"] if record else {}
     names = ("seconds", "network_evaluations", "peak_memory_bytes")
-    return {f"cost/{stage.kind}/{name}": float(cost[name]) for name in names if name in cost}
+    told = {**{name: cost[name] for name in names if name in cost}, **cost.get("passes", {})}
+    return {f"cost/{stage.kind}/{name}": float(value) for name, value in told.items()}
 
 
 def _figures(results: Results) -> Iterator[tuple[str, str]]:

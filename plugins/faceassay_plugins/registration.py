@@ -19,8 +19,9 @@ def faceassay_datasets() -> list[type[DatasetPlugin]]:
 def faceassay_generators() -> list[type[Generator]]:
     """Return the bundled generators."""
     from faceassay_plugins.generators.edm2.plugin import Edm2
+    from faceassay_plugins.generators.id3.plugin import Id3
 
-    return [Edm2]
+    return [Edm2, Id3]
 
 
 @hookimpl
@@ -28,10 +29,11 @@ def faceassay_augmentations() -> list[type[Augmentation]]:
     """Return the bundled augmentations."""
     from faceassay_plugins.augmentations.auggen import AugGen
     from faceassay_plugins.augmentations.blend import Blend
+    from faceassay_plugins.augmentations.id3.plugin import Id3
     from faceassay_plugins.augmentations.repro import Repro
     from faceassay_plugins.augmentations.scoremix import ScoreMix
 
-    return [Repro, AugGen, ScoreMix, Blend]
+    return [Repro, AugGen, ScoreMix, Blend, Id3]
 
 
 @hookimpl
@@ -45,7 +47,11 @@ def faceassay_recognizers() -> list[type[Recognizer]]:
 @hookimpl
 def faceassay_attributes() -> list[type[AttributePredictor]]:
     """Return the bundled predictors of attributes."""
-    return []
+    from faceassay_plugins.attributes.photometry import Photometry
+    from faceassay_plugins.attributes.pose import Pose
+    from faceassay_plugins.attributes.table import Table
+
+    return [Photometry, Pose, Table]
 
 
 @hookimpl

@@ -132,9 +132,9 @@ def training(preset: str) -> Measured:
     data = toy_faces(identities=len(NAMES), per_identity=2, size=side)
     with tempfile.TemporaryDirectory() as folder:
         run = stage_context(Path(folder), threads=THREADS)
-        shown = TrainingImages(data, 0.0, 0)
-        (course,) = courses(plugin, side, len(NAMES))
-        ours = Training(plugin, course, Batches(plugin, data, shown, run, run.seed), run, Results())
+        scheme = plugin.scheme(Sources({"real": lambda: data}), TrainingImages(data, 0.0, 0), run)
+        (course,) = courses(plugin, side, scheme.conditioning)
+        ours = Training(course, Batches(scheme, run, run.seed), run, Results())
         bare, batch = Objective(Denoiser(course.architecture)), ours.batches.draw(1)
         adam = torch.optim.Adam(bare.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=True)
 

@@ -21,14 +21,14 @@ from faceassay.registry import load_plugins
 REPOSITORY = Path(__file__).parents[2]
 BUNDLED = {
     "datasets": ["folder", "orl"],
-    "generators": ["edm2"],
-    "augmentations": ["auggen", "blend", "repro", "scoremix"],
+    "generators": ["edm2", "id3"],
+    "augmentations": ["auggen", "blend", "id3", "repro", "scoremix"],
     "recognizers": ["iresnet"],
     "protocols": [
         *("agedb-30", "calfw", "cfp-ff", "cfp-fp", "cplfw", "ijb-b", "ijb-c", "lfw"),
         *("lowres-identification", "pair-verification", "tinyface"),
     ],
-    "attributes": [],
+    "attributes": ["photometry", "pose", "table"],
     "figures": [
         *("degrees", "distance-matrices", "distance-signal", "memorisation", "mixing-columns", "mixing-grid"),
         "search-heatmap",

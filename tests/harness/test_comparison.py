@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from faceassay.cli.matrix import expanded
-from faceassay.comparison import NO_NUMBER, NO_SPREAD, OTHER_DATA, compare, verdict
+from faceassay.comparison import NO_NUMBER, NO_SPREAD, OTHER_DATA, SOURCES_DIFFER, compare, verdict
 from faceassay.contracts import Interval
 from faceassay.report.html import page
 from faceassay.report.latex import escaped, latex
@@ -35,22 +35,31 @@ averages:
   - name: Ranks
     of: [{benchmark: lowres, metric: rank:1}, {benchmark: lowres, metric: rank:5}]
 """  # fmt: skip
-PUBLISHED = "published: {path: published.csv, comparable_in: paper%s}\n"
+PUBLISHED = "published: {path: %s.csv, comparable_in: paper%s}\n"
 PROFILE = "  paper: {}\n"
 NUMBERS = [
     ("Real", "pairs accuracy:2fold", "51.25", "percent", "A paper, table 1", "as_printed <i>"),
     ("Real", "Avg-P", "0.5", "fraction", "A paper, table 1", ""),
     ("Blend, alone", "Ranks", "99.99", "percent", "A paper, table 2", "as_printed <i>"),
 ]
+OTHERS = [
+    ("Real", "Avg-P", "50.0", "percent", "A paper, table 2", ""),
+    ("Real", "pairs accuracy:2fold", "52", "percent", "Another paper", "once more"),
+    ("Real", "pairs accuracy:2fold", "51.250", "percent", "A paper, table 2", ""),
+]
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     found = finished_matrix(tmp_path_factory)
-    with (found.folder / "published.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([COLUMNS, *NUMBERS])
-    for name, unstated in (("open", ", unstated: [the flags, the seeds]"), ("stated", "")):
-        (found.folder / f"{name}.yaml").write_text(MATRIX + PROFILE + AVERAGES + PUBLISHED % unstated)
+    for name, numbers, unstated in (
+        ("open", NUMBERS, ", unstated: [the flags, the seeds]"),
+        ("stated", NUMBERS, ""),
+        ("several", NUMBERS + OTHERS, ""),
+    ):
+        with (found.folder / f"{name}.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([COLUMNS, *numbers])
+        (found.folder / f"{name}.yaml").write_text(MATRIX + PROFILE + AVERAGES + PUBLISHED % (name, unstated))
     return found
 
 
@@ -140,17 +149,18 @@ def test_what_the_paper_leaves_open_forbids_a_verdict(finished):
 def test_comparable_numbers_get_a_verdict(finished):
     results = collected(finished, "stated", "paper")
     *_, last = compare(results, build(results))
-    assert last.published.row == "Blend, alone"
+    assert [value.row for value in last.published] == ["Blend, alone"]
     assert last.verdict.endswith("our interval")
 
 
 def test_the_difference_is_ours_minus_published(results, table):
     first = next(iter(compare(results, table)))
-    assert first.difference == pytest.approx(cell(table, 0, table.columns[0]).summary.mean - 0.5125)
+    ours = cell(table, 0, table.columns[0]).summary.mean
+    assert [first.difference(value) for value in first.published] == [pytest.approx(ours - 0.5125)]
 
 
-def published(text):
-    return PublishedValue("row", "column", Decimal(text), "source", "")
+def published(*texts):
+    return [PublishedValue("row", "column", Decimal(text), f"source {i}", "") for i, text in enumerate(texts)]
 
 
 INTERVAL = Interval(0.5, 0.6, "people", "bootstrap")
@@ -174,14 +184,59 @@ def test_a_verdict_goes_by_the_interval_then_by_the_spread(ours, value, said):
     assert verdict(ours, published(value)) == said
 
 
+def test_sources_that_print_different_numbers_get_no_verdict():
+    assert verdict(TableCell(SPREAD, (), None, INTERVAL), published("0.55", "0.56")) == SOURCES_DIFFER
+    assert SOURCES_DIFFER == "not comparable: the sources print different numbers"
+
+
+def test_sources_that_print_one_number_are_judged_by_the_one_with_most_digits():
+    """0.61 may be 0.605 unrounded and would be within; 0.6100 may not."""
+    ours = TableCell(SPREAD, (), None, Interval(0.5, 0.607, "", ""))
+    assert verdict(ours, published("0.61")) == "within our interval"
+    assert verdict(ours, published("0.61", "0.6100")) == "outside our interval"
+
+
+def test_numbers_of_several_sources_stand_in_one_line_in_the_order_of_the_file(finished):
+    results = collected(finished, "several", "paper")
+    found = {(c.published[0].row, c.published[0].column): c for c in compare(results, build(results))}
+    assert len(found) == len(NUMBERS)
+    several = found["Real", "pairs accuracy:2fold"]
+    assert [str(value.printed) for value in several.published] == ["0.5125", "0.52", "0.51250"]
+    assert several.verdict == SOURCES_DIFFER
+    assert found["Real", "Avg-P"].verdict.endswith("our interval")
+
+
+def test_each_different_number_is_shown_once_as_printed_with_its_sources_and_its_difference(finished):
+    results = collected(finished, "several")
+    table = build(results)
+    text = markdown(results, table).partition("## Published beside ours")[2]
+    ours = 100 * cell(table, 0, table.columns[0]).summary.mean
+    line = [part.strip() for part in text.splitlines()[4].split("|")[1:-1]]
+    assert line[3:5] == ["51.25 [1][2]; 52 [3]", f"{ours - 51.25:+.2f}; {ours - 52:+.2f}"]
+    assert "as A paper, table 1 [1]; A paper, table 2 [2]; Another paper [3] print them." in text
+    assert "- **Real [3]**: once more" in text  # of this source the row has no other number
+
+
+def test_a_single_source_needs_no_number(finished):
+    matrix = finished.folder / "single.yaml"
+    matrix.write_text(MATRIX + PROFILE + AVERAGES + PUBLISHED % ("single", ""))
+    with matrix.with_suffix(".csv").open("w", newline="") as file:
+        csv.writer(file).writerows([COLUMNS, NUMBERS[0]])
+    results = collected(finished, "single")
+    text = markdown(results, build(results)).partition("## Published beside ours")[2]
+    assert " 51.25 |" in text
+    assert "as A paper, table 1 prints it." in text
+    assert "[" not in text.partition("\n## ")[0]
+
+
 def test_markdown_shows_published_numbers_in_cells_of_their_own(results, table):
     text = markdown(results, table).partition("## Published beside ours")[2]
     ours = cell(table, 0, table.columns[0]).summary
     shown = f"{100 * ours.mean:.2f} ± {100 * ours.sd:.2f}"
     line = [part.strip() for part in text.splitlines()[4].split("|")[1:-1]]
-    assert line == ["Real", "pairs accuracy:2fold", shown, "51.25", f"{100 * ours.mean - 51.25:+.2f}", OTHER_DATA]
-    assert "- **Real; Blend, alone**: as_printed &lt;i&gt;" in text
-    assert "A paper, table 1; A paper, table 2" in text
+    assert line == ["Real", "pairs accuracy:2fold", shown, "51.25 [1]", f"{100 * ours.mean - 51.25:+.2f}", OTHER_DATA]
+    assert "- **Real, pairs accuracy:2fold [1]; Blend, alone [2]**: as_printed &lt;i&gt;" in text
+    assert "A paper, table 1 [1]; A paper, table 2 [2]" in text
 
 
 def test_mixed_units_are_footnoted(results, table):

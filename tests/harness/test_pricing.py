@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from faceassay.cli import main
 from faceassay.cli.matrix import expanded
 from faceassay.pricing import Price, price, total
+from faceassay_plugins.augmentations.id3.sampling import IdentityGuidedSampling
 from faceassay_plugins.augmentations.scoremix import ScoreMix
 from faceassay_plugins.generators.edm2.plugin import Edm2
 from faceassay_plugins.recognizers.iresnet.plugin import IResNet
@@ -34,6 +35,20 @@ class Sized(Edm2):
 class Unsized(Edm2):
     def multiply_adds(self, image_size, identities, role="main"):
         return None
+
+
+class Adjusted(IdentityGuidedSampling):
+    """ID3's sampling without its plan."""
+
+    name = "adjusted"
+    version = "1"
+    summary = "a test"
+
+    def planned_images(self, identities):
+        return 6
+
+    def plan(self, sources, run):
+        raise NotImplementedError
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +92,33 @@ def test_a_network_of_unknown_size_has_no_price_and_is_not_guessed(graph):
     assert price(with_generator(graph, Unsized)) == Price(72, 0, None)
 
 
+def adjusted(graph, cls=Sized, recognizer=None, **parameters):
+    """Return a synthesis of 6 images in 2 steps, which are 3 calls, that looks through the original recognizer."""
+    synthesis = with_generator(graph, cls)
+    inputs = {**synthesis.inputs, "recognizer": recognizer or stage(graph, "recognizer", "Real")}
+    return dataclasses.replace(synthesis, plugin=Adjusted(steps=2, **parameters), inputs=inputs)
+
+
+def test_a_pass_backwards_or_through_the_recognizer_costs_one_forward_pass(graph):
+    """Each of the 3 calls: the denoiser forwards and backwards, the recognizer forwards and backwards."""
+    size = stage(graph, "recognizer", "Real").plugin.multiply_adds()
+    assert price(adjusted(graph)) == Price(6 * 3, 0, 2 * 6 * (6 * MAIN + 6 * size), 6 * 9)
+    assert price(adjusted(graph, gradient="c_skip")) == Price(6 * 3, 0, 2 * 6 * (3 * MAIN + 6 * size), 6 * 6)
+    assert price(adjusted(graph, weight=0)) == Price(6 * 3, 0, 2 * 6 * 3 * MAIN)
+
+
+def test_backwards_each_network_costs_its_own_size(graph):
+    size = stage(graph, "recognizer", "Real").plugin.multiply_adds()
+    both = Price(6 * 6, 0, 2 * 6 * (6 * MAIN + 6 * GUIDE + 6 * size), 6 * 12)
+    assert price(adjusted(graph, guidance=1.3)) == both
+    assert price(adjusted(graph, guidance=0)) == Price(6 * 3, 0, 2 * 6 * (6 * GUIDE + 6 * size), 6 * 9)
+
+
+def test_a_network_looked_through_whose_size_is_unknown_has_no_price(graph):
+    assert price(adjusted(graph, recognizer=object())) == Price(6 * 3, 0, None, 6 * 9)
+    assert price(adjusted(graph, Unsized)) == Price(6 * 3, 0, None, 6 * 9)
+
+
 def test_what_needs_no_network_costs_nothing(graph):
     for kind in ("plan", "quality", "evaluation"):
         assert price(stage(graph, kind)) == Price()
@@ -97,7 +139,7 @@ def test_features_cost_two_views_of_each_image(graph):
 
 
 def test_a_sum_is_unknown_where_a_part_is():
-    assert total([Price(1, 2, 3), Price(10, 20, 30)]) == Price(11, 22, 33)
+    assert total([Price(1, 2, 3, 4), Price(10, 20, 30, 40)]) == Price(11, 22, 33, 44)
     assert total([Price(1, 2, 3), Price(10, 20, None)]) == Price(11, 22, None)
 
 
@@ -118,7 +160,8 @@ def test_a_matrix_whose_data_is_all_absent_is_planned_and_priced(folder, tmp_pat
     synthesis = next(line.split() for line in lines if line.startswith("synthesis "))
     assert synthesis[1:4] == ["2", "72", "0"]
     summed = next(line.split() for line in lines if line.startswith("total "))
-    assert summed[3] == str(16 + 3 * 16)
+    assert summed[3:5] == [str(16 + 3 * 16), "0"]
+    assert any(line.startswith("not made yet ") and "other passes" in line for line in lines)
     assert lines[-1] == "GPU-hours: at 1 sustained TFLOP/s (--teraflops), an assumption, not a measurement"
 
 

@@ -10,7 +10,8 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from faceassay.contracts import DataError
-from faceassay.quality import ImageQuality, face_finder, nearest, nearest_in
+from faceassay.detection import face_finder
+from faceassay.quality import ImageQuality, nearest, nearest_in
 from faceassay.stages import quality
 from fakes import ArrayDataset, sources, stage_context, toy_faces
 
@@ -171,11 +172,11 @@ def test_the_quality_stage_counts_faces(orl, tmp_path):
 
 
 def test_a_missing_face_finder_is_an_error_with_the_remedy(monkeypatch):
-    monkeypatch.setattr("faceassay.quality.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("faceassay.detection.importlib.util.find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"pip install 'faceassay\[demo\]'"):
         ImageQuality(find_faces=True).check()
 
 
 def test_without_a_face_finder_nothing_need_be_installed(monkeypatch):
-    monkeypatch.setattr("faceassay.quality.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("faceassay.detection.importlib.util.find_spec", lambda name: None)
     ImageQuality(find_faces=False).check()

@@ -19,7 +19,8 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from faceassay.contracts import FaceassayError
-from faceassay.sampling import from_images, heun, noise_levels, to_images, to_noise
+from faceassay.noise import noise_levels
+from faceassay.sampling import from_images, heun, to_images, to_noise
 
 STEPS = (33, 65, 129, 257)  # 32, 64, 128 and 256 intervals between the noise levels
 HIGH, LOW = 80.0, 0.002

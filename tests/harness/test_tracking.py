@@ -205,6 +205,14 @@ def test_costs_are_those_of_the_records(synced, finished):
     assert told == expected
 
 
+def test_passes_are_told_where_there_were_any(finished):
+    results, stage = finished.results(), finished.stage("synthesis blend, seed 7")
+    passing = {"cost": {"seconds": 1.0, "passes": {"denoiser_backward": 12}}}
+    told = tracking._cost(SimpleNamespace(record=lambda of: passing), stage)
+    assert told == {"cost/synthesis/seconds": 1.0, "cost/synthesis/denoiser_backward": 12.0}
+    assert not any("backward" in name for name in tracking._cost(results, stage))
+
+
 def test_parameters_are_those_of_the_keys(synced, finished):
     params = read(synced)["Blend, alone, seed 0"].params
     assert (params["n_s"], params["n_r"], params["updates"]) == ("15", "0", "3")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from faceassay.contracts import DataError, FloatArray, ImageBatch
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ColourOrder = Literal["rgb", "bgr"]
 
@@ -60,6 +63,12 @@ def prepared(images: ImageBatch, preprocessing: Preprocessing) -> FloatArray:
     ordered = images if preprocessing.colour == "rgb" else images[..., ::-1]
     channels_first = np.ascontiguousarray(ordered.transpose(0, 3, 1, 2), dtype=np.float32)
     return (channels_first - np.float32(preprocessing.mean)) / np.float32(preprocessing.std)
+
+
+def prepared_tensor(x: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Return the network's input of RGB images ``x`` [B, 3, H, W] in [-1, 1], differentiably and without rounding."""
+    ordered = x if preprocessing.colour == "rgb" else x.flip(1)
+    return ((ordered + 1) * 127.5 - preprocessing.mean) / preprocessing.std
 
 
 def alternatives(stated: Preprocessing) -> list[Alternative]:

@@ -16,7 +16,15 @@ from faceassay.states import State, required_stages, state_of
 from faceassay.store import Store
 
 HEADER = ("state", "stage", "key", "work", "evaluations", "GPU-hours", "estimate")
-PRICE_HEADER = ("not made yet", "stages", "network evaluations", "training images", "PFLOP", "GPU-hours")
+PRICE_HEADER = (
+    "not made yet",
+    "stages",
+    "network evaluations",
+    "training images",
+    "other passes",
+    "PFLOP",
+    "GPU-hours",
+)
 
 
 def plan_lines(graph: Graph, store: Store, cost_table: Path, teraflops: float = 200.0) -> Iterator[str]:
@@ -63,7 +71,7 @@ def _price_list(stages: list[Stage], teraflops: float) -> Iterator[str]:
         every = [one for prices in priced.values() for one in prices]
         rows = [_price_row(kind, prices, teraflops) for kind, prices in [*priced.items(), ("total", every)]]
         yield ""
-        yield tabulate(rows, PRICE_HEADER, disable_numparse=True, colalign=["left"] + ["right"] * 5)
+        yield tabulate(rows, PRICE_HEADER, disable_numparse=True, colalign=["left"] + ["right"] * 6)
         yield ASSUMPTIONS
         yield f"GPU-hours: at {teraflops:g} sustained TFLOP/s (--teraflops), an assumption, not a measurement"
 
@@ -71,7 +79,7 @@ def _price_list(stages: list[Stage], teraflops: float) -> Iterator[str]:
 def _price_row(kind: str, prices: list[Price], teraflops: float) -> list[str]:
     cost = total(prices)
     operations = "unknown" if cost.flops is None else f"{cost.flops / 1e15:,.2f}"
-    counts = (len(prices), cost.evaluations, cost.training_images)
+    counts = (len(prices), cost.evaluations, cost.training_images, cost.passes)
     return [kind, *(f"{count:,}" for count in counts), operations, _hours(cost, teraflops)]
 
 

@@ -83,7 +83,7 @@ def _description(registry: Registry, kind: str, cls: type[Plugin]) -> Iterator[s
 
 
 def _type_name(annotation: Any) -> str:
-    """Return a type as people write it: ``int | None``, ``'own' | 'new'``, ``tuple of float``."""
+    """Return a type as people write it: ``int | None``, ``'own' | 'new'``, ``tuple of float``, ``{name: str}``."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return " | ".join(map(repr, inner))
@@ -93,6 +93,8 @@ def _type_name(annotation: Any) -> str:
         return _type_name(inner[0]) + _bounds(inner[1:])
     if origin is tuple:
         return f"tuple of {_type_name(inner[0])}" + (f", {len(inner)} long" if inner[-1] is not Ellipsis else "")
+    if fields := getattr(annotation, "model_fields", None):
+        return "{" + ", ".join(f"{name}: {_type_name(field.annotation)}" for name, field in fields.items()) + "}"
     return "None" if annotation is type(None) else getattr(annotation, "__name__", str(annotation))
 
 

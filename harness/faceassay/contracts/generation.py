@@ -222,6 +222,10 @@ class Search(Plugin):
         """Return the expected network evaluations per image; for estimates only, the record counts them."""
         return 0
 
+    def passes_per_image(self) -> Mapping[str, int]:
+        """Return the expected other passes per image, by the names of ``PASSES``; for estimates only."""
+        return {}
+
     @abstractmethod
     def run(self, sources: Sources, run: StageContext) -> Mapping[str, Any]:
         """Search, and return what was found: values that JSON can hold, every number finite, and numpy arrays.
@@ -250,7 +254,7 @@ class Augmentation(Trainable):
         return 0
 
     def passes_per_image(self) -> Mapping[str, int]:
-        """Return the expected other passes per image, by the names of ``Sources.passes``; for estimates only."""
+        """Return the expected other passes per image, by the names of ``PASSES``; for estimates only."""
         return {}
 
     def search(self) -> Search | None:

@@ -33,6 +33,10 @@ ATTRIBUTES = "attributes"
 """How the names of the inputs begin that hold attributes, one input for each predictor."""
 
 
+PASSES = ("recognizer_forward", "recognizer_backward", "denoiser_backward")
+"""Names of the passes through networks that are no evaluations of the generator's, see ``Sources.passes``."""
+
+
 def _no_progress(done: int, total: int) -> None:
     """Ignore progress."""
 
@@ -82,9 +86,10 @@ class Sources:
 
     Attributes:
         openers: see above.
-        passes: passes through networks that are no evaluations of the generator's, one for each image: whoever looks
-            through a recognizer or backwards through a denoiser adds to ``recognizer_forward``,
-            ``recognizer_backward``, ``denoiser_backward``. They become part of the cost.
+        passes: passes through networks that are no evaluations of the generator's, one for each image and network:
+            whoever looks through a recognizer or backwards through a denoiser adds to those that ``PASSES`` names.
+            When the stage ends they become part of its cost; what was told to ``StageContext.count_passes`` is not
+            added here as well.
     """
 
     openers: Mapping[str, Callable[[], Any]]

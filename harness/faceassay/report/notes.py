@@ -6,9 +6,10 @@ import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from faceassay.contracts import Fact, Plugin
+from faceassay.contracts import Fact
 from faceassay.contracts.evaluation import short_names
 from faceassay.report import intervals
+from faceassay.report.settings import generators, settings
 from faceassay.report.words import MIXES_UNITS, counted, fact, joined
 from faceassay.results import CellResult, Results
 from faceassay.spec import MatrixSpec
@@ -55,7 +56,7 @@ def sections(results: Results, table: Table) -> list[Section]:
         Section("Methods", (*notes, *_joined(results))),
         Section("Benchmarks", tuple((b.name, _benchmark(results, b)) for b in results.matrix.benchmarks)),
         averages_section(results),
-        Section("Data and settings", (*_data(results), *_settings(results))),
+        Section("Data and settings", (*_data(results), *settings(results))),
     ]
     return [section for section in said if section.items]
 
@@ -136,7 +137,8 @@ def _reading(results: Results, table: Table) -> Iterator[str]:
 def _spread(results: Results, seeds: int) -> str:
     if seeds < 2:
         return "One seed: no spread can be given."
-    given = ", conditional on one generator" if results.matrix.generator is not None else ""
+    used = generators(results)
+    given = f", conditional on one {'training of each ' if len(used) > 1 else ''}generator" if used else ""
     return (
         f"± is the sample standard deviation over {seeds} seeds of recognizer and synthesis{given}; "
         "it says nothing about other people or pairs."
@@ -207,15 +209,3 @@ def deviations(expected: int, found: int, unit: str) -> Iterator[str]:
     """Yield that a count is not what was expected: ``expected 160,000 images, has 490,623``."""
     if found != expected:
         yield f"expected {expected:,} {unit}, has {found:,}"
-
-
-def _settings(results: Results) -> Iterator[tuple[str, str]]:
-    spec = results.matrix.spec
-    yield "recognizer", _versioned(results.matrix.recognizer)
-    if results.matrix.generator is not None:
-        yield "generator", f"{_versioned(results.matrix.generator)}, seed {spec.generator_seed}"
-    yield "seeds", f"{', '.join(map(str, spec.seeds))} (base seed {spec.base_seed})"
-
-
-def _versioned(plugin: Plugin) -> str:
-    return f"{plugin.name}, version {plugin.version}"

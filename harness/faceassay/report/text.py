@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from faceassay.contracts.running import PASSES
 from faceassay.report import intervals, published, quality
 from faceassay.report.notes import Missing, Section, absent, missing, sections
 from faceassay.report.plain import as_csv, escaped, grid
@@ -14,7 +15,7 @@ from faceassay.table import FACT_COLUMNS, Table, TableCell
 
 COST_COLUMNS = (
     "kind", "title", "plugin", "key", "unit", "work", "seconds", "attempts", "device", "threads", "workers",
-    "network_evaluations", "peak_memory_bytes", "finished", "processor",
+    "network_evaluations", *PASSES, "peak_memory_bytes", "finished", "processor",
 )  # fmt: skip
 TEXT_COLUMNS = 3
 """How many of the first columns of the table are words, not numbers."""
@@ -32,11 +33,19 @@ def table_csv(table: Table) -> str:
 
 
 def cost_csv(results: Results) -> str:
-    """Return what every finished stage cost, one line each."""
+    """Return what every finished stage cost, one line each; a record older than the counts of passes has none."""
     rows = []
     for stage, record in results.costs():
-        cost = record["cost"]
-        facts = {**cost, "kind": stage.kind, "title": stage.title, "plugin": stage.plugin.name, "key": stage.digest}
+        cost, counted = record["cost"], record["cost"].get("passes")
+        passes = {name: "" if counted is None else counted.get(name, 0) for name in PASSES}
+        facts = {
+            **cost,
+            **passes,
+            "kind": stage.kind,
+            "title": stage.title,
+            "plugin": stage.plugin.name,
+            "key": stage.digest,
+        }
         rows.append([{**facts, "processor": record["environment"]["processor"]}[name] for name in COST_COLUMNS])
     return as_csv(COST_COLUMNS, rows)
 

@@ -1,4 +1,4 @@
-"""Own the file of published numbers that stands beside a matrix: what a paper prints, row by row. Compares nothing."""
+"""Own the file of published numbers that stands beside a matrix: what papers print, row by row. Compares nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PublishedValue:
     Attributes:
         row, column: name of the method and heading of the column that it is printed for.
         printed: the number as a fraction, with the digits that are printed.
-        source: paper and table.
+        source: paper and table; several may print a number for one row and column.
         note: what its reader must know.
     """
 
@@ -51,6 +51,11 @@ class Published:
     entry: PublishedEntry
     values: tuple[PublishedValue, ...]
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All sources, in the order of the file."""
+        return tuple(dict.fromkeys(value.source for value in self.values))
+
 
 @dataclass(frozen=True)
 class Known:
@@ -69,6 +74,8 @@ class Known:
 def read_published(file: Path, known: Known) -> tuple[list[PublishedValue], list[Problem]]:
     """Read a file of published numbers: CSV with the columns of ``COLUMNS``.
 
+    A source prints one number for a row and column; other sources may print theirs beside it.
+
     Returns:
         The values, and what is wrong with the file, each problem at its line.
     """
@@ -80,18 +87,18 @@ def read_published(file: Path, known: Known) -> tuple[list[PublishedValue], list
         return [], [Problem(Place(str(file), 1, 1), f"cannot be read: {' '.join(str(error).split())}")]
     if not lines or tuple(lines[0][1]) != COLUMNS:
         return [], [Problem(Place(str(file), 1, 1), f"the first line must be {','.join(COLUMNS)}")]
-    values: dict[tuple[str, str], PublishedValue] = {}
+    values: dict[tuple[str, str, str], PublishedValue] = {}
     problems: list[Problem] = []
     for number, cells in lines[1:]:
         faults = list(_faults(cells, known, values))
         problems += [Problem(Place(str(file), number, 1), fault) for fault in faults]
         if not faults:
             row, column, value, unit, source, note = cells
-            values[row, column] = PublishedValue(row, column, Decimal(value) * UNITS[unit], source, note)
+            values[row, column, source] = PublishedValue(row, column, Decimal(value) * UNITS[unit], source, note)
     return list(values.values()), problems
 
 
-def _faults(cells: Sequence[str], known: Known, before: Collection[tuple[str, str]]) -> Iterator[str]:
+def _faults(cells: Sequence[str], known: Known, before: Collection[tuple[str, str, str]]) -> Iterator[str]:
     if len(cells) != len(COLUMNS):
         yield f"{len(cells)} values, {len(COLUMNS)} are needed: {', '.join(COLUMNS)}"
         return
@@ -100,8 +107,8 @@ def _faults(cells: Sequence[str], known: Known, before: Collection[tuple[str, st
         yield f"no row of the matrix is called {row!r}{near(row, known.rows)}"
     if column not in known.columns and not column.startswith(known.beginnings):
         yield f"no column of the table is called {column!r}{near(column, known.columns)}"
-    if (row, column) in before:
-        yield f"row {row!r}, column {column!r} is given twice"
+    if (row, column, source) in before:
+        yield f"row {row!r}, column {column!r} is given twice for one source"
     if unit not in UNITS:
         yield f"unit {unit!r} must be {' or '.join(UNITS)}"
     if not source:

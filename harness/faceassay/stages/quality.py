@@ -11,7 +11,8 @@ import numpy as np
 
 from faceassay.contracts import ImageBatch, Sources, StageContext
 from faceassay.datasets import evenly_chosen
-from faceassay.quality import SAMPLE, ImageQuality, face_finder, nearest_in, quantiles
+from faceassay.detection import face_finder
+from faceassay.quality import SAMPLE, ImageQuality, nearest_in, quantiles
 
 
 def run(plugin: ImageQuality, sources: Sources, context: StageContext) -> None:

@@ -52,16 +52,17 @@ def render_block(plugin: Augmentation, sources: Sources, stored: StoredPlan, ind
     """
     block = stored.plan.block(index)
     noise = row_noise(stored.noise[block.start : block.start + len(block)], sources.real.image_size)
-    started, before, passed = time.monotonic(), _evaluations(sources), sources.passes.copy()
+    started, before = time.monotonic(), _evaluations(sources)
     images = plugin.render(sources, block, noise)
     _check_images(plugin, images, len(block), sources.real.image_size)
     path = block_path(scratch, index)
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {
         "evaluations": _evaluations(sources) - before,
-        "passes": dict(sources.passes - passed),
+        "passes": dict(sources.passes),
         "seconds": time.monotonic() - started,
     }
+    sources.passes.clear()  # they are counted from here on with the block
     _facts(path).write_text(json.dumps(facts))
     write_block(path, block.start, images, block.labels)
 
@@ -79,7 +80,7 @@ def _cost_of(path: Path) -> dict[str, Any] | None:
     try:
         facts = json.loads(_facts(path).read_text())
         return {"evaluations": int(facts["evaluations"]), "passes": dict(facts["passes"])}
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -1,1 +1,1 @@
-"""The bundled augmentations: Repro, AugGen, ScoreMix, and the generator-free blend."""
+"""The bundled augmentations: Repro, AugGen, ScoreMix, ID3, and the generator-free blend."""

@@ -8,7 +8,8 @@ import pytest
 from faceassay.brought import onnx_model
 from faceassay.brought.network import one_by_one
 from faceassay.brought.preprocessing import Preprocessing, prepared
-from faceassay.contracts import DataError, FaceassayError
+from faceassay.contracts import DataError, DifferentiableRecognizer, FaceassayError
+from faceassay.identity import differentiable
 from miniatures import networks
 
 onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
@@ -52,6 +53,13 @@ def test_a_batch_size_of_the_export_is_lifted(saved, fixed):
 @pytest.mark.parametrize("stated", [Preprocessing("bgr"), GREY_LEVELS, Preprocessing("bgr", 100, 50)])
 def test_preprocessing_is_applied(saved, stated):
     assert_embeds(onnx_model.load(saved(), stated), stated)
+
+
+def test_nobody_looks_through_a_network_that_runs_outside_torch(saved):
+    recognizer = onnx_model.load(saved(), Preprocessing())
+    assert not isinstance(recognizer, DifferentiableRecognizer)
+    with pytest.raises(FaceassayError, match=r"a gradient through the recognizer is needed .* ONNX runs outside torch"):
+        differentiable(recognizer, networks.SIDE)
 
 
 def test_image_size_and_centres(saved):

@@ -8,7 +8,9 @@ import pytest
 
 from faceassay.brought import torchscript
 from faceassay.brought.preprocessing import Preprocessing, prepared
-from faceassay.contracts import DataError
+from faceassay.contracts import DataError, DifferentiableRecognizer, FaceassayError
+from faceassay.identity import differentiable
+from faceassay.sampling import from_images
 from miniatures import networks
 
 
@@ -22,6 +24,10 @@ def saved(tmp_path):
         return path
 
     return save
+
+
+def opened(path, stated=Preprocessing()):  # noqa: B008 - frozen
+    return torchscript.load(path, stated, image_size=networks.SIDE)
 
 
 def assert_embeds(path, stated=Preprocessing()):  # noqa: B008 - frozen
@@ -102,3 +108,79 @@ def test_a_damaged_archive_is_named(saved):
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=r"net\.pt: it is no readable TorchScript archive"):
         torchscript.load(path, Preprocessing())
+
+
+WRAPS = {
+    "plain": {},
+    "tuple": {"wrap": lambda embedding: (embedding, embedding.norm(dim=1, keepdim=True))},
+    "one": {"fixed": 1},
+    "four axes": {"wrap": lambda embedding: embedding[:, :, None, None]},
+}
+
+
+@pytest.mark.parametrize("options", WRAPS.values(), ids=WRAPS)
+@pytest.mark.parametrize("stated", [Preprocessing(), Preprocessing("bgr", 0, 255), Preprocessing("bgr", 100, 64)])
+def test_features_are_the_embeddings_of_the_same_images(saved, stated, options):
+    recognizer, images = opened(saved(**options), stated), networks.faces()
+    seen, embedded = recognizer.features(from_images(images)), recognizer.embed(images)
+    assert (seen.dtype, tuple(seen.shape)) == (from_images(images).dtype, embedded.shape)
+    np.testing.assert_allclose(seen.numpy(), embedded, rtol=1e-5, atol=1e-5 * np.abs(embedded).max())
+
+
+@pytest.mark.parametrize("options", WRAPS.values(), ids=WRAPS)
+@pytest.mark.parametrize("stated", [Preprocessing(), Preprocessing("bgr", 100, 64)])
+def test_gradients_through_it_are_those_of_differences(saved, stated, options):
+    rng = np.random.default_rng(3)
+    x, towards = rng.uniform(-1, 1, (2, 3, networks.SIDE, networks.SIDE)), rng.normal(0, 1, (2, networks.WIDTH))
+
+    def by_hand(x):
+        grey = 127.5 * (x + 1)
+        ordered = grey if stated.colour == "rgb" else grey[:, ::-1]
+        return (networks.expected((ordered - stated.mean) / stated.std) * towards).sum()
+
+    seen = tensor(x)
+    (opened(saved(**options), stated).features(seen) * tensor(towards).detach()).sum().backward()
+    for _ in range(5):
+        along, step = rng.normal(0, 1, x.shape), 1e-6
+        slope = (by_hand(x + step * along) - by_hand(x - step * along)) / (2 * step)
+        assert (seen.grad.numpy() * along).sum() == pytest.approx(slope, rel=1e-4, abs=1e-4)
+
+
+def tensor(values):
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, requires_grad=True)
+
+
+def test_no_weight_of_it_takes_a_gradient(saved):
+    recognizer = opened(saved())
+    weights = list(recognizer.module.module.parameters())
+    assert len(weights) == 2
+    assert not any(weight.requires_grad for weight in weights)
+
+
+def test_another_preprocessing_can_be_looked_through_too(saved):
+    assert isinstance(opened(saved()).variant(Preprocessing("bgr")), DifferentiableRecognizer)
+
+
+def test_images_of_another_size_are_refused(saved):
+    with pytest.raises(FaceassayError, match=r"images \(2, 3, 4, 4\) do not fit a recognizer of \[B, 3, 8, 8\]"):
+        opened(saved()).features(tensor(np.zeros((2, 3, 4, 4))))
+
+
+def test_a_network_that_lets_no_gradient_through_embeds_and_cannot_be_looked_through(tmp_path):
+    import torch
+
+    class Silent(torch.nn.Module):
+        def forward(self, x: torch.Tensor):
+            with torch.no_grad():
+                embedding = 2 * x.flatten(1)[:, :5]
+            return embedding
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(Silent()).save(tmp_path / "silent.pt")
+    recognizer = opened(tmp_path / "silent.pt")
+    assert recognizer.embed(networks.faces()).shape == (5, 5)
+    with pytest.raises(FaceassayError, match="a gradient through the recognizer is needed"):
+        differentiable(recognizer, networks.SIDE)

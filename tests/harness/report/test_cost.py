@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import datetime
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,6 +47,17 @@ def test_a_stage_that_is_gone_has_no_line(finished, tmp_path):
     text = cost_csv(finished.results(store))
     assert "evaluation pairs of Real, seed 0" not in text
     assert text.count("\n") == len(finished.graph.stages)
+
+
+@pytest.mark.parametrize(
+    ("counted", "told"), [({"recognizer_forward": 7}, ["7", "0", "0"]), ({}, ["0"] * 3), (None, [""] * 3)]
+)
+def test_passes_have_columns_and_records_older_than_their_counts_have_none(finished, counted, told):
+    stage, record = next(finished.results().costs())
+    cost = {name: value for name, value in record["cost"].items() if name != "passes"}
+    changed = {**record, "cost": cost if counted is None else {**cost, "passes": counted}}
+    [row] = csv.DictReader(io.StringIO(cost_csv(SimpleNamespace(costs=lambda: [(stage, changed)]))))
+    assert [row[name] for name in ("recognizer_forward", "recognizer_backward", "denoiser_backward")] == told
 
 
 def test_the_table_holds_no_cost_and_no_date(finished, costs):

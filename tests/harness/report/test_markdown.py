@@ -96,13 +96,6 @@ def test_the_spread_names_its_population(text):
     assert "it says nothing about other people or pairs" in said
 
 
-def test_a_spread_with_a_generator_is_conditional_on_that_one(finished):
-    results = finished.results()
-    matrix = dataclasses.replace(results.matrix, generator=results.matrix.recognizer)
-    text = rendered(dataclasses.replace(results, matrix=matrix))
-    assert "seeds of recognizer and synthesis, conditional on one generator;" in section(text, "How to read it")[0]
-
-
 def test_one_seed_has_no_spread_and_says_so(finished):
     results = finished.results()
     spec = results.matrix.spec.model_copy(update={"seeds": [0]})

@@ -69,7 +69,13 @@ def test_mistakes_are_refused_at_their_line(read, row, message):
 
 def test_a_number_given_twice_is_refused(read):
     _, (problem,) = read(line(), line("Mix"), line(value="1"))
-    assert (problem.place.line, problem.message) == (4, "row 'Real', column 'Avg' is given twice")
+    assert (problem.place.line, problem.message) == (4, "row 'Real', column 'Avg' is given twice for one source")
+
+
+def test_several_sources_may_print_a_number_for_one_row_and_column(read):
+    values, problems = read(line(), line(value="77", source="another paper"))
+    assert problems == []
+    assert [(value.source, value.value) for value in values] == [("paper, table 1", 0.7645), ("another paper", 0.77)]
 
 
 def test_another_header_is_refused(read):

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from faceassay_plugins.generators.edm2 import Edm2
+from faceassay_plugins.generators.id3 import Id3
 from fakes import sources, stage_context, toy_faces
+from id3_inputs import Linear, attributes_of
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -52,4 +54,25 @@ def trained(one_thread, small, faces, tmp_path_factory):
     """Return the folder of a finished training of ``small`` on ``faces``."""
     run = stage_context(tmp_path_factory.mktemp("trained"))
     small.fit(sources(real=faces), run)
+    return run.folder
+
+
+@pytest.fixture(scope="session")
+def identical(small):
+    """Return an id3 of the size and the course of ``small``; one image of each batch of four is reconstructed."""
+    shared = {name: value for name, value in small.model_dump().items() if name in Id3.model_fields}
+    return Id3(**shared)
+
+
+@pytest.fixture(scope="session")
+def inputs(faces):
+    """Return the recognizer and the attributes that ``identical`` needs, by the names of inputs."""
+    return {"recognizer": Linear(), "attributes": attributes_of(faces)}
+
+
+@pytest.fixture(scope="package")
+def trained_id3(one_thread, identical, faces, inputs, tmp_path_factory):
+    """Return the folder of a finished training of ``identical`` on ``faces``."""
+    run = stage_context(tmp_path_factory.mktemp("trained-id3"))
+    identical.fit(sources(real=faces, **inputs), run)
     return run.folder

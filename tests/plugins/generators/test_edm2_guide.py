@@ -133,6 +133,6 @@ def test_lengths_without_a_file_of_their_own_are_refused(lengths):
 
 
 def test_the_guide_with_its_own_network_comes_first(guided):
-    first, second = courses(guided, 8, 4)
+    first, second = courses(guided, 8, guided.conditioning(4))
     assert (first.role, first.start, first.updates) == ("guide", 0, 3)
     assert (second.role, second.start, second.updates) == ("main", 3, 6)

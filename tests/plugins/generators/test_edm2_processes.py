@@ -9,11 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from edm2_fits import contents, fit
+from edm2_fits import contents, fit, scheme_of
 from edm2_shares import fit_together
 from faceassay import FaceassayError
 from faceassay_plugins.generators.edm2.batches import Batches
-from faceassay_plugins.generators.edm2.images import TrainingImages
 from fakes import sources, stage_context
 
 ROUNDING = 1.5e-5
@@ -88,17 +87,17 @@ def test_a_shared_training_goes_on_from_its_checkpoint(shared, together, alone, 
 
 def test_the_shares_make_up_the_batch_of_one_process(shared, faces, tmp_path):
     run = stage_context(tmp_path)
-    shown = TrainingImages(faces, 0.3, 1)
-    whole = Batches(shared, faces, shown, run, 7).draw(3)
-    shares = [Batches(shared, faces, shown, replace(run, rank=rank, world=2), 7).draw(3) for rank in (0, 1)]
+    scheme = scheme_of(shared, faces, run)
+    whole = Batches(scheme, run, 7).draw(3)
+    shares = [Batches(scheme, replace(run, rank=rank, world=2), 7).draw(3) for rank in (0, 1)]
     for one, first, second in zip(whole, *shares, strict=True):
         assert torch.equal(one, torch.cat([first, second]))
 
 
 def test_processes_drop_different_activations(shared, faces, tmp_path):
-    run, shown, masks = stage_context(tmp_path), TrainingImages(faces, 0.3, 1), []
+    run, masks = stage_context(tmp_path), []
     for rank in (0, 1):
-        with Batches(shared, faces, shown, run, 7).randomness("dropout", 3, rank):
+        with Batches(scheme_of(shared, faces, run), run, 7).randomness("dropout", 3, rank):
             masks.append(torch.rand(8))
     assert not torch.equal(*masks)
 

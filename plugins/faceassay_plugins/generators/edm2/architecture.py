@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from faceassay_plugins.generators.edm2.conditioning import Conditioning
+
 Resampling = Literal["keep", "down", "up"]
 IMAGE_CHANNELS = 3
 KERNEL_AREA = 9
@@ -73,7 +75,7 @@ class Architecture:
 
     Attributes:
         image_size: side of the images in pixels.
-        classes: number L of classes.
+        conditioning: what it is conditioned on.
         channels: width of the first level.
         multipliers: width of each level in units of ``channels``, highest resolution first.
         blocks: residual blocks per level of the encoder; the decoder has one more.
@@ -81,14 +83,13 @@ class Architecture:
         head_channels: channels of an attention head; a narrower level has one head.
         dropout: probability of dropping an activation in training.
         sigma_data: standard deviation of the data, in units of the data range [-1, 1].
-        learns_conditions: whether the condition vectors of the classes are learned, not given and frozen.
 
     Raises:
         ValueError: when the image size, an attention resolution or a head does not fit the levels.
     """
 
     image_size: int
-    classes: int
+    conditioning: Conditioning
     channels: int
     multipliers: tuple[int, ...]
     blocks: int
@@ -96,7 +97,6 @@ class Architecture:
     head_channels: int
     dropout: float
     sigma_data: float
-    learns_conditions: bool = True
 
     def __post_init__(self) -> None:
         self._require_divisible()
@@ -124,7 +124,7 @@ class Architecture:
 
     @property
     def embedding_channels(self) -> int:
-        """Width d_C of the embedding of noise level and class: that of the widest level (4 x channels in EDM2)."""
+        """Width d_C of the embedding of noise level and condition: that of the widest level (4 x channels in EDM2)."""
         return self.channels * max(self.multipliers)
 
     @property
@@ -141,18 +141,19 @@ class Architecture:
     def parameters(self) -> int:
         """Number of learned numbers of one network, gains included, the learned uncertainty of the loss excluded."""
         blocks = sum(block.parameters(self.embedding_channels) for block in (*self.encoder, *self.decoder))
-        frozen = 0 if self.learns_conditions else self.classes * self.embedding_channels
-        return blocks + self._image_weights + self._embedding_weights - frozen + 1
+        conditions = self.conditioning.parameters(self.embedding_channels)
+        return blocks + self._image_weights + self._noise_weights + conditions + 1
 
     @property
     def multiply_adds(self) -> int:
         """Multiply-adds of one forward pass of one image.
 
-        Counted are convolutions, linear maps (that of the class weights on a dense vector of all classes) and the two
+        Counted are convolutions, linear maps (that of class weights on a dense vector of all classes) and the two
         products of attention; not what acts on each number alone (activations, gains, normalisation, Fourier features).
         """
         blocks = sum(block.multiply_adds(self.embedding_channels) for block in (*self.encoder, *self.decoder))
-        return blocks + self.image_size**2 * self._image_weights + self._embedding_weights
+        embedding = self._noise_weights + self.conditioning.weights(self.embedding_channels)
+        return blocks + self.image_size**2 * self._image_weights + embedding
 
     @property
     def _image_weights(self) -> int:
@@ -160,8 +161,8 @@ class Architecture:
         return KERNEL_AREA * (2 * IMAGE_CHANNELS + 1) * self.levels[0].channels
 
     @property
-    def _embedding_weights(self) -> int:
-        return (self.noise_channels + self.classes) * self.embedding_channels
+    def _noise_weights(self) -> int:
+        return self.noise_channels * self.embedding_channels
 
     def _encoder(self) -> Iterator[BlockShape]:
         width = self.levels[0].channels

@@ -8,38 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from faceassay import FaceDataset, ImageBatch, IntArray, StageContext, seeds
+from faceassay import ImageBatch, IntArray, StageContext, seeds
 from faceassay.datasets import evenly_chosen
 from faceassay.sampling import from_images
-from faceassay_plugins.generators.edm2.images import ReadAhead, TrainingImages
-from faceassay_plugins.generators.edm2.loss import noise_levels, weighted_errors
+from faceassay_plugins.generators.edm2.images import ReadAhead
+from faceassay_plugins.generators.edm2.loss import weighted_errors
 from faceassay_plugins.generators.edm2.network import Denoiser
-from faceassay_plugins.generators.edm2.plugin import Edm2
+from faceassay_plugins.generators.edm2.scheme import Scheme
 
 MEASURED_IMAGES = 128
 """At most so many images of a set measure its error in the history."""
-
-
-class Batch(NamedTuple):
-    """Hold what the loss is computed from.
-
-    Attributes:
-        x: clean images, [B, 3, H, W] in [-1, 1].
-        noise: standard normal, like ``x``.
-        sigma: noise levels, [B].
-        class_weights: [B, L].
-    """
-
-    x: Tensor
-    noise: Tensor
-    sigma: Tensor
-    class_weights: Tensor
 
 
 @contextmanager
@@ -60,25 +43,27 @@ class Batches:
     together they see what one process would see.
     """
 
-    def __init__(self, plugin: Edm2, data: FaceDataset, shown: TrainingImages, run: StageContext, seed: int) -> None:
-        self.plugin, self.data, self.shown, self.rank, self.seed = plugin, data, shown, run.rank, seed
-        self.device = torch.device(run.device)
-        size = plugin.batch_size // run.world
+    def __init__(self, scheme: Scheme, run: StageContext, seed: int) -> None:
+        self.scheme, self.data, self.shown, self.seed = scheme, scheme.data, scheme.shown, seed
+        self.batch_size, self.device = scheme.plugin.batch_size, torch.device(run.device)
+        size = self.batch_size // run.world
         self.share = slice(run.rank * size, (run.rank + 1) * size)
-        self._ahead = None if shown.resident else ReadAhead(shown.read)
+        self._ahead = None if self.shown.resident else ReadAhead(self.shown.read)
 
-    def draw(self, step: int) -> Batch:
-        """Return this process's share of the batch of ``step``."""
-        size, side = self.plugin.batch_size, self.data.image_size
+    def draw(self, step: int) -> tuple[Any, ...]:
+        """Return this process's share of the batch of ``step``: the arguments of the scheme's objective."""
+        size, side = self.batch_size, self.data.image_size
         with self.randomness("step", step):
             rows = self._drawn()
-            mirrored = torch.rand(size, 1, 1, 1, device=self.device) < 0.5 if self.plugin.flip else None
-            sigma = self._noise_levels(torch.randn(size, device=self.device))
+            mirrored = torch.rand(size, 1, 1, 1, device=self.device) < 0.5 if self.scheme.mirrors else None
+            sigma = self.scheme.noise_levels(torch.randn(size, device=self.device))
             noise = torch.randn(size, 3, side, side, device=self.device)
-        x, class_weights = self._tensors(self._images(rows, step), rows)
+            own = self.scheme.draw(size)
+        x = self._tensor(self._images(rows, step))
         if mirrored is not None:
             x = torch.where(mirrored[self.share], x.flip(-1), x)
-        return Batch(x, noise[self.share], sigma[self.share], class_weights)
+        shares = [drawn[self.share] for drawn in (noise, sigma, *own)]
+        return self.scheme.batch(rows, x, *shares)
 
     def randomness(self, purpose: str, step: int = 0, rank: int = 0) -> AbstractContextManager[None]:
         """Seed torch's random state for ``purpose``."""
@@ -97,15 +82,16 @@ class Batches:
         errors = []
         with self.randomness("error"):
             quantiles = (torch.randperm(len(rows)) + 0.5) / len(rows)
-            levels = self._noise_levels(torch.special.ndtri(quantiles).to(self.device))
-            for block in torch.split(torch.arange(len(rows)), self.plugin.batch_size):
-                x, class_weights = self._tensors(self.shown.read(rows[block.numpy()]), rows[block.numpy()])
-                errors.append(weighted_errors(network, x, torch.randn_like(x), levels[block], class_weights))
+            levels = self.scheme.noise_levels(torch.special.ndtri(quantiles).to(self.device))
+            for block in torch.split(torch.arange(len(rows)), self.batch_size):
+                chosen = rows[block.numpy()]
+                x, condition = self._tensor(self.shown.read(chosen)), self.scheme.conditions(chosen)
+                errors.append(weighted_errors(network, x, torch.randn_like(x), levels[block], condition))
         return torch.cat(errors).mean().item()
 
     def _drawn(self) -> IntArray:
         """Draw the images of a step, the first thing that its randomness decides; return this process's share."""
-        drawn = torch.randint(len(self.shown.rows), (self.plugin.batch_size,)).numpy()
+        drawn = torch.randint(len(self.shown.rows), (self.batch_size,)).numpy()
         rows: IntArray = self.shown.rows[drawn[self.share]]
         return rows
 
@@ -116,10 +102,5 @@ class Batches:
             following = self._drawn()
         return self._ahead.take(rows, following)
 
-    def _tensors(self, images: ImageBatch, rows: IntArray) -> tuple[Tensor, Tensor]:
-        labels = torch.from_numpy(self.data.labels[rows])
-        class_weights = functional.one_hot(labels, len(self.data.identities)).float()
-        return from_images(images).to(self.device), class_weights.to(self.device)
-
-    def _noise_levels(self, standard_normal: Tensor) -> Tensor:
-        return noise_levels(standard_normal, self.plugin.noise_mean, self.plugin.noise_deviation)
+    def _tensor(self, images: ImageBatch) -> Tensor:
+        return from_images(images).to(self.device)

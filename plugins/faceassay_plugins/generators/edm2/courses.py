@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from faceassay.contracts import Role
 from faceassay_plugins.generators.edm2.architecture import Architecture
-from faceassay_plugins.generators.edm2.plugin import Edm2
+from faceassay_plugins.generators.edm2.backbone import Edm2Backbone
+from faceassay_plugins.generators.edm2.conditioning import Conditioning
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Course:
     averages: tuple[KeptAverage, ...]
 
 
-def courses(plugin: Edm2, image_size: int, classes: int) -> tuple[Course, ...]:
+def courses(plugin: Edm2Backbone, image_size: int, conditioning: Conditioning) -> tuple[Course, ...]:
     """Return the courses of a stage in their order.
 
     A guide with a network of its own comes first: it is the shorter course, and checkpoints of the longer one carry
@@ -55,7 +56,7 @@ def courses(plugin: Edm2, image_size: int, classes: int) -> tuple[Course, ...]:
     guide = KeptAverage("guide", plugin.guide_length, plugin.guide_updates)
     lasting = {"main": plugin.main_length, **plugin.further_averages}
     averages = tuple(KeptAverage(name, length, plugin.updates) for name, length in lasting.items())
-    shape, lesser = (plugin.architecture(image_size, classes, role) for role in ("main", "guide"))
+    shape, lesser = (plugin.shape(image_size, conditioning, role) for role in ("main", "guide"))
     if plugin.guide_channels is None:
         return (Course("main", shape, 0, plugin.updates, (*averages, guide)),)
     first = Course("guide", lesser, 0, guide.updates, (guide,))

@@ -30,7 +30,7 @@ class TrainingImages:
 
     def __init__(self, data: FaceDataset, held_out: float, seed: int) -> None:
         if not len(data):
-            raise DataError("edm2 has nothing to train on: the dataset holds no images")
+            raise DataError("there is nothing to train the generator on: the dataset holds no images")
         mask = held_out_mask(data.labels, held_out, seed)
         self.rows: IntArray = np.flatnonzero(~mask)
         self.held_out: IntArray = np.flatnonzero(mask)

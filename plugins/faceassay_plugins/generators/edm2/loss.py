@@ -5,9 +5,12 @@ Source: Karras et al. 2024 (EDM2); weights of Karras et al. 2022 (EDM), table 1.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
+from faceassay.sampling import ConditionTensors
 from faceassay_plugins.generators.edm2.layers import MPFourier, MPLinear
 from faceassay_plugins.generators.edm2.network import Denoiser
 
@@ -33,7 +36,7 @@ def noise_levels(standard_normal: Tensor, mean: float, deviation: float) -> Tens
     return (mean + deviation * standard_normal).exp()
 
 
-def weighted_errors(denoiser: Denoiser, x: Tensor, noise: Tensor, sigma: Tensor, class_weights: Tensor) -> Tensor:
+def weighted_errors(denoiser: Denoiser, x: Tensor, noise: Tensor, sigma: Tensor, condition: ConditionTensors) -> Tensor:
     """Return (sigma^2 + sigma_data^2) / (sigma sigma_data)^2 x (D(x + sigma noise) - x)^2.
 
     A network that outputs zero has an error of about one at every noise level when the data have the standard
@@ -44,14 +47,18 @@ def weighted_errors(denoiser: Denoiser, x: Tensor, noise: Tensor, sigma: Tensor,
         x: clean images, [B, 3, H, W] in [-1, 1].
         noise: standard normal, like ``x``.
         sigma: noise levels, [B].
-        class_weights: [B, L].
+        condition: what ``denoiser`` is conditioned on.
 
     Returns:
         Squared errors like ``x``.
     """
-    weight = (sigma.square() + denoiser.sigma_data**2) / (sigma * denoiser.sigma_data).square()
-    denoised: Tensor = denoiser(x + sigma.view(-1, 1, 1, 1) * noise, sigma, class_weights)
-    return weight.view(-1, 1, 1, 1) * (denoised - x).square()
+    denoised: Tensor = denoiser(x + sigma.view(-1, 1, 1, 1) * noise, sigma, condition)
+    return error_weights(sigma, denoiser.sigma_data).view(-1, 1, 1, 1) * (denoised - x).square()
+
+
+def error_weights(sigma: Tensor, sigma_data: float) -> Tensor:
+    """Return (sigma^2 + sigma_data^2) / (sigma sigma_data)^2 of noise levels [B] (EDM, table 1)."""
+    return (sigma.square() + sigma_data**2) / (sigma * sigma_data).square()
 
 
 def uncertain_loss(errors: Tensor, uncertainty: Tensor) -> Tensor:
@@ -66,16 +73,24 @@ def uncertain_loss(errors: Tensor, uncertainty: Tensor) -> Tensor:
 
 
 class Objective(nn.Module):
-    """Be what training minimises: the loss of a denoiser together with its learned uncertainty."""
+    """Be what training minimises: the loss of a denoiser together with its learned uncertainty.
+
+    Attributes:
+        summed: whether the loss is a sum over the values of an image, as EDM2's is, and not their mean.
+        notes: what ``forward`` returns beside loss and error, by the names of columns of the history.
+    """
+
+    summed: ClassVar[bool] = True
+    notes: tuple[str, ...] = ()
 
     def __init__(self, denoiser: Denoiser) -> None:
         super().__init__()
         self.denoiser = denoiser
         self.uncertainty = Uncertainty()
 
-    def forward(self, x: Tensor, noise: Tensor, sigma: Tensor, class_weights: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, noise: Tensor, sigma: Tensor, condition: ConditionTensors) -> tuple[Tensor, ...]:
         """Return the loss and, without gradient, the mean weighted error, both scalars; arguments of a ``Batch``."""
-        errors = weighted_errors(self.denoiser, x, noise, sigma, class_weights)
+        errors = weighted_errors(self.denoiser, x, noise, sigma, condition)
         return uncertain_loss(errors, self.uncertainty(sigma)), errors.detach().mean()
 
 

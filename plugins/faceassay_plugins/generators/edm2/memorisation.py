@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from faceassay import FaceDataset, ImageBatch, IntArray, LabelMix, StageContext, seeds
+from faceassay import Condition, FaceDataset, ImageBatch, StageContext, seeds
 from faceassay.datasets import evenly_chosen
 from faceassay.quality import Nearest, nearest_in, quantiles
+from faceassay_plugins.generators.edm2.backbone import Edm2Backbone
 from faceassay_plugins.generators.edm2.images import TrainingImages
-from faceassay_plugins.generators.edm2.plugin import Edm2
+
+if TYPE_CHECKING:
+    from faceassay_plugins.generators.edm2.scheme import Scheme
 
 SAMPLES = 64
 """Samples at most, one for each of as many classes, evenly chosen."""
@@ -24,21 +27,25 @@ YARDSTICKS = ("held_out", "real")
 """Whose distances say what is near, the first one that there is."""
 
 
-def look(plugin: Edm2, data: FaceDataset, shown: TrainingImages, run: StageContext) -> None:
+def look(scheme: Scheme, run: StageContext) -> None:
     """Sample the main network that lies in ``run.folder``; write the samples and their distances there.
 
     Written are ``samples.png``, ``memorisation.json`` and, as ``nearest_of_*.npy``, the distance of each sample to
     the nearest training image, of each held-out image to the nearest training image, and of each training image to
     the nearest other one.
     """
-    classes = evenly_chosen(np.arange(len(data.identities)), SAMPLES)
-    samples = _samples(plugin, classes, data.image_size, run)
+    data = scheme.data
+    classes, condition = scheme.samples(SAMPLES)
+    samples = _samples(scheme.plugin, condition, len(classes), data.image_size, run)
     Image.fromarray(grid(samples)).save(run.folder / "samples.png")
-    nearest = _nearest(samples, data, shown)
+    nearest = _nearest(samples, data, scheme.shown)
     for name, found in nearest.items():
         np.save(run.folder / f"nearest_of_{name}.npy", found.distances)
     own = float((data.labels[nearest["samples"].rows] == classes).mean())
-    document = {"sample_steps": plugin.sample_steps, **summary({n: f.distances for n, f in nearest.items()}, own)}
+    document = {
+        "sample_steps": scheme.plugin.sample_steps,
+        **summary({n: f.distances for n, f in nearest.items()}, own),
+    }
     (run.folder / "memorisation.json").write_text(json.dumps(document, indent=1) + "\n")
 
 
@@ -83,12 +90,12 @@ def summary(distances: dict[str, NDArray[np.float64]], own_class: float) -> dict
     return document
 
 
-def _samples(plugin: Edm2, classes: IntArray, image_size: int, run: StageContext) -> ImageBatch:
+def _samples(plugin: Edm2Backbone, condition: Condition, count: int, image_size: int, run: StageContext) -> ImageBatch:
     from faceassay import sampling
 
     fitted = plugin.load(run.folder, run.device)
-    noise = seeds.row_noise(seeds.noise_keys(seeds.derive(run.seed, "samples"), 0, len(classes)), image_size)
-    denoiser = fitted.denoiser(LabelMix(classes[:, None], np.ones((len(classes), 1))))
+    noise = seeds.row_noise(seeds.noise_keys(seeds.derive(run.seed, "samples"), 0, count), image_size)
+    denoiser = fitted.denoiser(condition)
     sampled = sampling.heun(denoiser, sampling.to_noise(noise, run.device), steps=plugin.sample_steps)
     run.count_evaluations(fitted.evaluations)
     return sampling.to_images(sampled)

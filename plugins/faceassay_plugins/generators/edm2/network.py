@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from faceassay.sampling import ConditionTensors
 from faceassay_plugins.generators.edm2.architecture import IMAGE_CHANNELS, Architecture, BlockShape, Resampling
 from faceassay_plugins.generators.edm2.layers import (
     MPConv,
@@ -141,28 +142,22 @@ class FrozenConditions(nn.Module):
         return functional.linear(class_weights, self.weight)
 
 
-def condition_vectors(architecture: Architecture, matrix: Tensor) -> Tensor:
-    """Return what the classes add to the embedding, [L, d_C], given the stored weight of the class conditions."""
-    return (normalize(matrix) if architecture.learns_conditions else matrix).T.contiguous()
-
-
 class Embedding(nn.Module):
-    """Embed the noise level and the class weights.
+    """Embed the noise level and the condition.
 
-    The label part is linear in the class weights and not normalised again: mixed classes change the magnitude of the
-    class signal, and a vector of zeros means "no class".
+    What the condition adds, the label part of EDM2, is linear in it and not normalised again: mixed classes change the
+    magnitude of the class signal, and a vector of zeros means "no condition".
     """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        conditions = LearnedConditions if architecture.learns_conditions else FrozenConditions
         self.features = MPFourier(architecture.noise_channels)
         self.noise = MPLinear(architecture.noise_channels, architecture.embedding_channels)
-        self.label = conditions(architecture.classes, architecture.embedding_channels)
+        self.label = architecture.conditioning.module(architecture.embedding_channels)
 
-    def forward(self, noise: Tensor, class_weights: Tensor) -> Tensor:
-        """Return the embedding [B, d_C] of c_noise [B] and class weights [B, L]."""
-        return mp_silu(mp_sum(self.noise(self.features(noise)), self.label(class_weights), LABEL_SHARE))
+    def forward(self, noise: Tensor, condition: ConditionTensors) -> Tensor:
+        """Return the embedding [B, d_C] of c_noise [B] and the conditions of B images."""
+        return mp_silu(mp_sum(self.noise(self.features(noise)), self.label(condition), LABEL_SHARE))
 
 
 class UNet(nn.Module):
@@ -191,7 +186,7 @@ class UNet(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """Be the preconditioned denoiser D(x; sigma, class weights) = c_skip x + c_out F(c_in x, c_noise, class weights).
+    """Be the preconditioned denoiser D(x; sigma, condition) = c_skip x + c_out F(c_in x, c_noise, condition).
 
     Attributes:
         precision: the floating-point type in which F runs; everything outside is float32.
@@ -204,18 +199,19 @@ class Denoiser(nn.Module):
         self.embedding = Embedding(architecture)
         self.unet = UNet(architecture)
 
-    def forward(self, x: Tensor, sigma: Tensor, class_weights: Tensor) -> Tensor:
+    def forward(self, x: Tensor, sigma: Tensor, condition: ConditionTensors) -> Tensor:
         """Denoise images.
 
         Args:
             x: noisy images, [B, 3, H, W], data range [-1, 1].
             sigma: noise levels above 0, [B].
-            class_weights: weights of the classes, float32 [B, L]; a row of zeros means "no class".
+            condition: what the conditioning of the architecture takes, float32 tensors [B, ...]; a row of zeros means
+                "no condition".
 
         Returns:
             The denoised images, float32 [B, 3, H, W].
         """
-        embedding = self.embedding(sigma.log() / 4, class_weights)
+        embedding = self.embedding(sigma.log() / 4, condition)
         total = (sigma.square() + self.sigma_data**2).view(-1, 1, 1, 1)
         sigma = sigma.view(-1, 1, 1, 1)
         network_input = (x / total.sqrt()).to(self.precision, memory_format=torch.channels_last)

@@ -11,14 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from faceassay import DivergenceError, FloatArray, StageContext, seeds
+from faceassay import DivergenceError, StageContext
 from faceassay_plugins.generators.edm2.batches import Batches
-from faceassay_plugins.generators.edm2.conditions import frozen_conditions
 from faceassay_plugins.generators.edm2.courses import Course
 from faceassay_plugins.generators.edm2.ema import PowerAverage
-from faceassay_plugins.generators.edm2.loss import Objective, error_without_network
+from faceassay_plugins.generators.edm2.loss import error_without_network
 from faceassay_plugins.generators.edm2.network import Denoiser, precision_on, sampling_network
-from faceassay_plugins.generators.edm2.plugin import Edm2
 
 BETAS = (0.9, 0.99)
 """Of Adam (EDM2)."""
@@ -51,25 +49,20 @@ class Training:
     Attributes:
         step: optimizer steps done.
         losses: the losses since the last row of the history.
+        noted: what else the objective notes, since then, by name.
         excess: steps up to now, one after the other, whose error was above the ceiling.
         results: those of the trainings before this one, and the history of this one.
         averages: the weight averages that become networks for sampling, by name.
     """
 
-    def __init__(
-        self, plugin: Edm2, course: Course, batches: Batches, run: StageContext, results: Results,
-        centres: FloatArray | None = None,
-    ) -> None:  # fmt: skip
-        self.plugin, self.course, self.batches, self.run, self.results = plugin, course, batches, run, results
+    def __init__(self, course: Course, batches: Batches, run: StageContext, results: Results) -> None:
+        self.course, self.batches, self.run, self.results = course, batches, run, results
+        self.scheme, self.plugin = batches.scheme, batches.scheme.plugin
         self.device = torch.device(run.device)
         with batches.randomness("initial weights"):
-            self.objective = Objective(Denoiser(course.architecture)).to(self.device)
+            self.objective = self.scheme.objective(Denoiser(course.architecture), batches.seed).to(self.device)
         self.network = self.objective.denoiser
-        self.network.precision = precision_on(self.device, plugin.precision)
-        if centres is not None:
-            width = course.architecture.embedding_channels
-            conditions = frozen_conditions(centres, width, seeds.derive(batches.seed, "map of class centres"))
-            self.network.embedding.label.weight.copy_(torch.from_numpy(conditions.T))
+        self.network.precision = precision_on(self.device, self.plugin.precision)
         # With several processes it averages gradients over their shares of the batch.
         self.shared = self.objective if run.world == 1 else DistributedDataParallel(self.objective)
         self.parameters = list(self.objective.parameters())
@@ -78,6 +71,7 @@ class Training:
         self.averages = {kept.name: PowerAverage(kept.length, self.weights) for kept in course.averages}
         self.step = self.excess = 0
         self.losses: list[float] = []
+        self.noted: dict[str, list[float]] = {name: [] for name in self.objective.notes}
 
     @property
     def images(self) -> int:
@@ -109,15 +103,19 @@ class Training:
         step = self.step + 1
         batch = self.batches.draw(step)
         with self.batches.randomness("dropout", step, self.run.rank):
-            loss, error = self.shared(*batch)
+            loss, *measured = self.shared(*batch)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         norms = torch.stack(torch._foreach_norm([p.grad for p in self.parameters if p.grad is not None]))
-        seen = self._averaged_over_processes(torch.stack([loss.detach(), error, norms.sum()]))
-        self._require_convergence(step, *seen[:2])
+        seen = torch.stack([norms.sum(), loss.detach(), *measured])
+        norm, loss_now, error, *noted = self._averaged_over_processes(seen)
+        self._require_convergence(step, loss_now, error)
         self.step = step
-        self.losses.append(seen[0])
-        self._update(clean=math.isfinite(seen[2]))
+        self.losses.append(loss_now)
+        for name, value in zip(self.noted, noted, strict=True):
+            self.noted[name].append(value)
+        self.run.count_passes(self.scheme.passes_per_step)
+        self._update(clean=math.isfinite(norm))
         self._average()
         if self.step % math.ceil(self.course.updates / HISTORY_ROWS) == 0 or self.step == self.course.updates:
             self._note()
@@ -126,6 +124,7 @@ class Training:
         """Take up the state that ``save`` wrote."""
         step, tensors, document = checkpoint
         self.step, self.losses, self.excess = step - self.course.start, document["losses"], document["excess"]
+        self.noted = document["noted"]
         self.results = Results(history=document["history"])
         self.objective.load_state_dict(_part(tensors, "objective"))
         for name in document["averages"]:
@@ -152,6 +151,7 @@ class Training:
             "role": self.course.role,
             "averages": list(averages),
             "losses": self.losses,
+            "noted": self.noted,
             "excess": self.excess,
             "history": self.results.history,
         }
@@ -175,7 +175,7 @@ class Training:
         if self.run.rank == 0:
             self.save()
         raise DivergenceError(
-            f"edm2: {reason}: lower learning_rate (now {self.plugin.learning_rate:g}); "
+            f"{self.plugin.name}: {reason}: lower learning_rate (now {self.plugin.learning_rate:g}); "
             f"the state after {self.step} steps is saved"
         )
 
@@ -194,19 +194,20 @@ class Training:
                 self.averages[kept.name].update(self.weights, self.images, self.plugin.batch_size)
 
     def _note(self) -> None:
-        """Add a row to the history: the loss since the last one, and the errors of the averages still moving."""
+        """Add a row to the history: loss and notes since the last one, and the errors of the averages still moving."""
         moving = [kept.name for kept in self.course.averages if self.step <= kept.updates]
         errors = {name: self._errors(name) for name in moving} if self.run.rank == 0 else {self.course.role: {}}
         row = {
             "role": self.course.role,
             "images": self.images,
             "learning_rate": self.plugin.learning_rate_at(self.images),
-            "loss": math.fsum(self.losses) / len(self.losses) / self._values,
+            "loss": _mean(self.losses) / self._values,
+            **{name: _mean(values) for name, values in self.noted.items()},
             **errors.pop(self.course.role),
             "others": errors,
         }
         self.results.history.append(row)
-        self.losses = []
+        self.losses, self.noted = [], {name: [] for name in self.noted}
 
     def _errors(self, name: str) -> dict[str, float | None]:
         tensors, precision = self.averages[name].tensors, self.network.precision
@@ -216,8 +217,8 @@ class Training:
 
     @property
     def _values(self) -> int:
-        """Numbers of one image."""
-        return 3 * self.course.architecture.image_size**2
+        """Numbers of one image that the loss is a sum over."""
+        return 3 * self.course.architecture.image_size**2 if self.objective.summed else 1
 
     def _all_averages(self) -> dict[str, dict[str, Tensor]]:
         own = {name: average.tensors for name, average in self.averages.items()}
@@ -236,6 +237,10 @@ class Training:
             index, key = name.split(".")
             moments.setdefault(int(index), {})[key] = tensor
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
 
 
 def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
