@@ -422,13 +422,13 @@ def test_threads_change_what_computes_with_torch_and_what_follows(folder, before
     roles = moved(before, expanded(folder, spec(threads=2)))
     assert rows_of(roles, "recognizer") == ROWS
     assert rows_of(roles, "synthesis") == AUGMENTED
-    assert rows_of(roles, "plan") == GENERATED  # through the generator that they read; a blend's plan stays
+    assert rows_of(roles, "plan") == AUGMENTED
 
 
 @pytest.mark.parametrize("kind", ["generator", "recognizer", "synthesis", "features", "plan", "quality", "evaluation"])
 def test_threads_are_in_the_keys_of_what_computes_with_torch_alone(kind, before):
     documents = [stage.key.document for stage in of_kind(before, kind)]
-    computes = kind in {"generator", "recognizer", "synthesis", "features"}
+    computes = kind in {"generator", "recognizer", "plan", "synthesis", "features"}
     assert all(("threads" in document, "world" in document) == (computes, computes) for document in documents)
 
 

@@ -344,3 +344,35 @@ def test_every_kind_has_a_bundled_implementation(bundled, kind):
 def test_every_hook_belongs_to_a_kind():
     hooks = {name for name in vars(hookspecs) if name.startswith("faceassay_")}
     assert hooks == {f"faceassay_{kind}s" for kind in hookspecs.KINDS}
+
+
+PREDICTOR = variant(
+    ("Augmentation, hookimpl", "Attribute, AttributePredictor, hookimpl"),
+    ("class Swirl(Augmentation)", "class Swirl(AttributePredictor)"),
+    ("def planned_images(self, identities):\n        return identities", "def columns(self):\n        return ()"),
+    ("def plan(self, sources, run)", "def predict(self, images, item_ids)"),
+    ("faceassay_augmentations", "faceassay_attributes"),
+)
+
+
+def test_a_predictor_of_attributes_is_found_by_its_hook(install):
+    install("swirl-faces", PREDICTOR)
+    registry = load_plugins()
+    assert registry.broken == ()
+    assert registry.get("attribute", "swirl").summary == "Turns the middle of a face"
+    assert "swirl" not in registry.names("augmentation")
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (hook("return [Swirl]").replace("faceassay_augmentations", "faceassay_attributes"), "AttributePredictor"),
+        (PREDICTOR.replace("def predict", "def foretell"), "Swirl does not implement predict"),
+        (PREDICTOR.replace("faceassay_attributes", "faceassay_attribute"), "did you mean 'faceassay_attributes'"),
+    ],
+    ids=["another kind", "no predict", "misspelt"],
+)
+def test_what_is_no_predictor_of_attributes_is_broken(install, source, reason):
+    install("swirl-faces", source)
+    (broken,) = load_plugins().broken
+    assert reason in broken.reason

@@ -32,8 +32,9 @@ SETS = (
 ABLATIONS = {
     "ID3, W = 0": {"weight": (0.19, 0)},
     "ID3, score as printed": {"guidance_space": ("score", "epsilon")},
+    "ID3, W = 20": {"weight": (0.19, 20)},
     "ID3, no attributes": {"attributes": ("bootstrap", "none")},
-    "ID3, random anchors": {"anchors": ("tammes", "random")},
+    "ID3, random anchors": {"anchor_kind": ("tammes", "random")},
 }
 CONTROLS = ("Real, matched updates", "Blend + real", "Repro", "Repro as new classes + real")
 ROWS = (*SETS, "Real", "ID3", *ABLATIONS, "ID3 + real", *CONTROLS)

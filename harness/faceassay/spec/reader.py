@@ -26,6 +26,7 @@ from faceassay.registry import RESERVED_PARAMETERS, Registry
 from faceassay.spec.averages import Average, column_labels, resolved
 from faceassay.spec.model import BroughtEntry, Expected, ExpectedData, MethodEntry, Spec
 from faceassay.spec.near import near
+from faceassay.spec.needs import told_twice, unmet
 from faceassay.spec.profiles import Dropped, apply_profile
 from faceassay.spec.published import Known, Published, read_published
 from faceassay.spec.yaml import Located, Path_, Place, Problem, read_yaml
@@ -190,6 +191,8 @@ class _Reading:
         self._references(spec)
         generator, recognizer = made.get(("generator",)), made[("recognizer",)]
         attributes = tuple(made[("attributes", i)] for i in range(len(spec.attributes)))
+        for where, message in told_twice(attributes):
+            self.problem(where, message)
         return MatrixSpec(
             path, profile, spec, data, generator, recognizer, methods, benchmarks, self.located,
             attributes=attributes, judge=self._judge(spec, made),
@@ -288,7 +291,8 @@ class _Reading:
             self.problem((*where, "group"), f"a row of group {entry.group} {rule}")
         recognizer = self._overridden("recognizer", spec.recognizer, entry.recognizer, where, made)
         generator = self._overridden("generator", spec.generator, entry.generator, where, made)
-        self._needs(augmentation, generator, spec, i)
+        for place, message in unmet(spec, i, augmentation, generator):
+            self.problem(place, message)
         return Method(entry, augmentation, generator, recognizer, self.located.place(where))
 
     def _overridden(
@@ -316,19 +320,6 @@ class _Reading:
             return self.validated(BroughtEntry, choice, where)
         self.problem(where, JUDGE_REMEDY)
         return None
-
-    def _needs(self, augmentation: Augmentation | None, generator: Generator | None, spec: Spec, i: int) -> None:
-        """Note what a row needs and the matrix does not have."""
-        if augmentation is None:
-            return
-        needs, where = augmentation.needs(), ("methods", i, "augmentation")
-        if "generator" in needs and not (spec.generator or spec.methods[i].generator):
-            self.problem(where, f"{augmentation.name} needs a generator: add 'generator:' to the spec")
-        from_generator = generator.needs() if generator and "generator" in needs else frozenset()
-        if "attributes" in needs | from_generator and not spec.attributes:
-            whose = augmentation.name if generator is None or "attributes" in needs else f"generator {generator.name}"
-            remedy = "add 'attributes: [{plugin: NAME}]' to the spec; `faceassay list` shows which there are"
-            self.problem(where, f"{whose} needs attributes: {remedy}")
 
     def _benchmark(self, i: int, spec: Spec, made: Mapping[Path_, Any]) -> Benchmark:
         entry, where = spec.benchmarks[i], ("benchmarks", i)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class Agreement:
     Attributes:
         cosines: of each image's embedding to the identity asked for, float32 [N].
         anchors: of each anchor to the nearest other one, float32 [M]; empty where there are none.
-        searched: what the search's document says of cosines, by name.
+        searched: the fractions in the search's document, by name.
         asked: sha256 (hex) of the identities asked for, equal where two rows were asked for the same.
     """
 
@@ -56,7 +57,7 @@ def run(plugin: Assessment, sources: Sources, context: StageContext) -> None:
     asked = sources.open("plan").plan.columns.get(COLUMN)
     found = sources.search if "search" in sources else {}
     digest = None if asked is None else hashlib.sha256(np.ascontiguousarray(asked).data).hexdigest()
-    document = {"asked": digest, "searched": _cosines_in(found)}
+    document = {"asked": digest, "searched": _fractions_in(found)}
     (context.folder / "agreement.json").write_text(json.dumps(document, indent=1))
     if asked is None:
         return
@@ -92,6 +93,12 @@ def _apart(anchors: Any) -> FloatArray:
     return nearest(unit, unit, own, own).cosines
 
 
-def _cosines_in(found: Any) -> dict[str, float]:
-    numbers = {name: value for name, value in found.items() if isinstance(value, int | float) and "cosine" in name}
-    return {name: float(value) for name, value in sorted(numbers.items())}
+def _fractions_in(found: Mapping[str, Any], within: str = "") -> dict[str, float]:
+    """Return the numbers that are no counts, by name, those of a mapping inside as ``NAME: NAME``."""
+    numbers: dict[str, float] = {}
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            numbers |= _fractions_in(value, f"{within}{name}: ")
+        elif isinstance(value, float):
+            numbers[f"{within}{name}"] = value
+    return numbers

@@ -58,11 +58,11 @@ class Pose(AttributePredictor):
 
 
 def _even_handed(find: Finder, images: ImageBatch) -> NDArray[np.float64]:
-    """Return the means of the landmarks found in images and in their mirror images, [B, 5, 2], NaN without both.
+    """Return the means of the landmarks found in images and in their mirror images, [B, 5, 2], NaN without either.
 
     YuNet's landmarks are one or two pixels off, to one side on average: the mean favours neither side, so that the pose
-    of a mirror image is the mirrored pose.
+    of a mirror image is the mirrored pose. Where a face is found in one of the two alone, its landmarks count.
     """
-    mirrored = find(np.ascontiguousarray(images[:, :, ::-1]))[:, MIRRORED]
+    own, mirrored = find(images), find(np.ascontiguousarray(images[:, :, ::-1]))[:, MIRRORED]
     mirrored[..., 0] = images.shape[2] - 1 - mirrored[..., 0]
-    return (find(images) + mirrored) / 2
+    return (np.where(np.isnan(own), mirrored, own) + np.where(np.isnan(mirrored), own, mirrored)) / 2

@@ -177,12 +177,12 @@ def asked_for(identities):
 def test_agreement_is_the_cosine_to_the_identity_asked_for(tmp_path):
     wanted = np.random.default_rng(0).normal(size=(12, 12)).astype(np.float32)
     anchors = np.array([[2, 0], [0, 3], [1, 1]], np.float32)
-    search = {"anchors": anchors, "largest_cosine": 0.5, "rounds": 4}
+    search = {"anchors": anchors, "largest_cosine": 0.5, "rounds": 4, "to_real": {"people": 3, "largest": 0.25}}
     found = made(agreement, tmp_path, synthesis=SYNTHETIC, plan=asked_for(wanted), recognizer=Means(), search=search)
     expected = (unit(SYNTHETIC) * wanted).sum(1) / np.linalg.norm(wanted, axis=1)
     np.testing.assert_allclose(found.cosines, expected, rtol=1e-4)
     np.testing.assert_allclose(found.anchors, [np.sqrt(0.5)] * 3, rtol=1e-6)
-    assert found.searched == {"largest_cosine": 0.5}
+    assert found.searched == {"largest_cosine": 0.5, "to_real: largest": 0.25}
     np.testing.assert_allclose(found.class_means(SYNTHETIC.labels, 3), expected.reshape(3, 4).mean(1), rtol=1e-4)
 
 

