@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from faceassay.brought.opening import BroughtRecognizer
-from faceassay.brought.preprocessing import Preprocessing
 from faceassay.contracts import (
     Augmentation,
     FaceassayError,
@@ -19,6 +17,7 @@ from faceassay.contracts.running import ATTRIBUTES
 from faceassay.given import DataInput, Given, PackInput
 from faceassay.graph import Cell, Graph, Row, Stage, stage_seed
 from faceassay.identity import differentiable, require_size
+from faceassay.judging import brought_recognizer, judging_problems
 from faceassay.spec import MatrixSpec, SpecError
 from faceassay.spec.model import BroughtEntry
 from faceassay.spec.reader import Benchmark, Method
@@ -33,14 +32,23 @@ def expand(matrix: MatrixSpec) -> Graph:
     Raises:
         SpecError: with every problem found, each at its place in the spec.
     """
+    return Expansion(matrix, *opened(matrix)).graph()
+
+
+def opened(matrix: MatrixSpec) -> tuple[dict[str, DataInput], dict[str, PackInput]]:
+    """Open the data and the benchmarks of a matrix and check everything that is cheap.
+
+    Raises:
+        SpecError: with every problem found.
+    """
     data, problems = _open_data(matrix)
     if problems:
         raise SpecError(problems)
     packs, problems = _open_packs(matrix, data)
-    problems += _overlaps(matrix, data, packs) + _unfit(matrix, data, packs)
+    problems += _overlaps(matrix, data, packs) + _unfit(matrix, data, packs) + judging_problems(matrix, data)
     if problems:
         raise SpecError(problems)
-    return _Expansion(matrix, data, packs).graph()
+    return data, packs
 
 
 def expand_figure(matrix: MatrixSpec, figure: Figure, method: str | None, seed: int) -> Graph:
@@ -59,7 +67,7 @@ def expand_figure(matrix: MatrixSpec, figure: Figure, method: str | None, seed: 
     data, problems = _open_data(matrix)
     if problems:
         raise SpecError(problems)
-    return _Expansion(matrix, data, {}).figure(figure, method, seed)
+    return Expansion(matrix, data, {}).figure(figure, method, seed)
 
 
 def _open_data(matrix: MatrixSpec) -> tuple[dict[str, DataInput], list[Problem]]:
@@ -183,20 +191,7 @@ def _trainables(matrix: MatrixSpec) -> list[tuple[Place, Trainable]]:
     return found
 
 
-def brought_recognizer(entry: BroughtEntry) -> BroughtRecognizer:
-    """Return a trained recognizer that a spec names by its path.
-
-    Raises:
-        FaceassayError: when the file is no recognizer, or is given what its kind does not take.
-    """
-    stated = entry.model_fields_set & {"colour", "mean", "std"}
-    preprocessing = Preprocessing(entry.colour, entry.mean, entry.std) if stated else None
-    return BroughtRecognizer.of(
-        entry.path, preprocessing=preprocessing, image_size=entry.image_size, output=entry.output
-    )
-
-
-class _Expansion:
+class Expansion:
     """Build the graph of one matrix."""
 
     def __init__(self, matrix: MatrixSpec, data: Mapping[str, DataInput], packs: Mapping[str, PackInput]) -> None:

@@ -13,10 +13,15 @@ from faceassay.given import DataInput, Given, PackInput, plugin_digest
 from faceassay.sourcecode import closure, digest_of
 
 THREADED_KINDS = frozenset(
-    {"attributes", "generator", "recognizer", "search", "plan", "synthesis", "preprocessing", "features", "figure"}
+    {
+        *("attributes", "generator", "recognizer", "search", "plan", "synthesis", "preprocessing", "features"),
+        *("figure", "embedding", "agreement"),
+    }
 )
 """Kinds that compute with torch: the number of threads is part of their keys."""
-REPORTED_KINDS = frozenset({"evaluation", "quality", "preprocessing", "figure"})
+ASSESSING_KINDS = frozenset({"classes", "neighbours", "distribution", "agreement", "overlap"})
+"""Kinds that measure image sets for the dataset quality report."""
+REPORTED_KINDS = frozenset({"evaluation", "quality", "preprocessing", "figure"}) | ASSESSING_KINDS
 """Kinds whose artifacts a report reads; the others are made for them."""
 
 
@@ -25,8 +30,8 @@ class Stage:
     """One computation whose result is an artifact.
 
     Attributes:
-        kind: attributes, generator, recognizer, search, plan, synthesis, quality, preprocessing, features, evaluation,
-            or figure.
+        kind: the name of the module of ``faceassay.stages`` that runs it: attributes, generator, recognizer, search,
+            plan, synthesis, quality, preprocessing, features, evaluation, figure, embedding, or one that assesses.
         plugin: the plugin that does the work.
         inputs: what it reads, by the names that plugins use.
         axes: the seed axes that it varies on, with their values.

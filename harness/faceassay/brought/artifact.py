@@ -27,6 +27,7 @@ class Artifact:
         folder: where it is.
         plugin: name of the recognizer plugin that trained it.
         parameters: of the plugin.
+        inputs: what it was trained on, as its key says.
         files: sha256 (hex) of each file by its path in the folder.
         content: sha256 (hex) of all of them.
     """
@@ -34,6 +35,7 @@ class Artifact:
     folder: Path
     plugin: str
     parameters: Mapping[str, Any]
+    inputs: Mapping[str, Any]
     files: Mapping[str, str]
     content: str
 
@@ -48,7 +50,8 @@ class Artifact:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
             kind, made = record["kind"], record["key"]["plugin"]
             files = {name: described["sha256"] for name, described in record["files"].items()}
-            artifact = cls(folder, made["name"], made["parameters"], files, keys.digest(files))
+            inputs = record["key"].get("inputs", {})
+            artifact = cls(folder, made["name"], made["parameters"], inputs, files, keys.digest(files))
             recorded = record["content"]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(

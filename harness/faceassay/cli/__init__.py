@@ -11,6 +11,7 @@ from faceassay.cli.figure import figure
 from faceassay.cli.matrix import plan, report, run
 from faceassay.cli.mlflow import mlflow
 from faceassay.cli.plugins import describe, list_plugins
+from faceassay.cli.quality import quality
 from faceassay.contracts import FaceassayError
 
 
@@ -34,5 +35,5 @@ def main() -> None:
     """Assay synthetic face data: methods by benchmarks, every number with its key."""
 
 
-for command in (list_plugins, describe, plan, run, report, figure, evaluate, mlflow):
+for command in (list_plugins, describe, plan, run, report, figure, quality, evaluate, mlflow):
     main.add_command(command)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
-
-from tabulate import tabulate
 
 from faceassay.contracts.running import PASSES
 from faceassay.report import intervals, published, quality
 from faceassay.report.notes import Missing, Section, absent, missing, sections
+from faceassay.report.plain import as_csv, escaped, grid
 from faceassay.report.words import cell_text, extent, headings, title
 from faceassay.results import Results
 from faceassay.table import FACT_COLUMNS, Table, TableCell
@@ -22,7 +19,6 @@ COST_COLUMNS = (
 )  # fmt: skip
 TEXT_COLUMNS = 3
 """How many of the first columns of the table are words, not numbers."""
-_ESCAPES = str.maketrans({"|": "\\|", "<": "&lt;", ">": "&gt;", "\n": " ", "\r": " "})
 
 
 def table_csv(table: Table) -> str:
@@ -33,7 +29,7 @@ def table_csv(table: Table) -> str:
         header += [f"{benchmark}/{metric} {part}" for part in parts]
     header.append("failure")
     rows = ([*row.facts, *_numbers(row.cells), _failure(row.cells)] for row in table.rows)
-    return _csv(header, rows)
+    return as_csv(header, rows)
 
 
 def cost_csv(results: Results) -> str:
@@ -51,7 +47,7 @@ def cost_csv(results: Results) -> str:
             "key": stage.digest,
         }
         rows.append([{**facts, "processor": record["environment"]["processor"]}[name] for name in COST_COLUMNS])
-    return _csv(COST_COLUMNS, rows)
+    return as_csv(COST_COLUMNS, rows)
 
 
 def markdown(results: Results, table: Table) -> str:
@@ -64,17 +60,17 @@ def markdown(results: Results, table: Table) -> str:
     lacking, notes = missing(results), sections(results, table)
     identities = Section("Columns", tuple(_identities(results)))
     notes[1:1] = [identities] if identities.items else []
-    parts = [f"# {_escaped(title(results))}", f"{extent(results)}.", _grid(header, rows, range(TEXT_COLUMNS))]
+    parts = [f"# {escaped(title(results))}", f"{extent(results)}.", grid(header, rows, range(TEXT_COLUMNS))]
     parts += _missing(lacking) if lacking else []
     not_there = absent(results)
     parts += [f"**{not_there.heading}**:", _bullets(not_there)] if not_there else []
     for section in notes:
-        grid = _interval_grid(table, header[len(FACT_COLUMNS) :]) if section.heading == intervals.HEADING else ()
-        parts += [f"## {section.heading}", *grid, _bullets(section)]
+        within = _interval_grid(table, header[len(FACT_COLUMNS) :]) if section.heading == intervals.HEADING else ()
+        parts += [f"## {section.heading}", *within, _bullets(section)]
     parts += _published(results, table)
     measured = quality.quality_rows(results)
     if measured:
-        parts += [f"## {quality.HEADING}", _grid(quality.COLUMNS, measured, (0,)), quality.EXPLANATION]
+        parts += [f"## {quality.HEADING}", grid(quality.COLUMNS, measured, (0,)), quality.EXPLANATION]
     return "\n\n".join(parts) + "\n"
 
 
@@ -89,7 +85,7 @@ def _interval_grid(table: Table, columns: Sequence[str]) -> Iterator[str]:
     """Yield the limits in a table of their own, nothing where there are none at all."""
     if any(cell.interval for row in table.rows for cell in row.cells):
         rows = [[row.facts[0], *map(_limits, row.cells)] for row in table.rows]
-        yield _grid((FACT_COLUMNS[0], *columns), rows, (0,))
+        yield grid((FACT_COLUMNS[0], *columns), rows, (0,))
 
 
 def _limits(cell: TableCell) -> str:
@@ -101,18 +97,12 @@ def _published(results: Results, table: Table) -> Iterator[str]:
     rows = published.published_rows(results, table)
     if rows:
         yield f"## {published.HEADING}"
-        yield _grid(published.COLUMNS, rows, published.TEXT_COLUMNS)
+        yield grid(published.COLUMNS, rows, published.TEXT_COLUMNS)
         yield _bullets(Section("", tuple(published.published_notes(results))))
 
 
-def _grid(header: Sequence[str], rows: Iterable[Iterable[Any]], texts: Sequence[int]) -> str:
-    escaped = [[_escaped(value) for value in row] for row in rows]
-    align = published.alignment(texts, len(header))
-    return tabulate(escaped, header, tablefmt="pipe", disable_numparse=True, colalign=align)
-
-
 def _bullets(section: Section) -> str:
-    lines = [f"**{_escaped(about)}**: {_escaped(text)}" if about else _escaped(text) for about, text in section.items]
+    lines = [f"**{escaped(about)}**: {escaped(text)}" if about else escaped(text) for about, text in section.items]
     return "\n".join(f"- {line}" for line in lines)
 
 
@@ -132,15 +122,3 @@ def _numbers(cells: Iterable[TableCell]) -> Iterable[Any]:
 
 def _failure(cells: Iterable[TableCell]) -> str:
     return next((cell.failure for cell in cells if cell.failure), "")
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return stream.getvalue()
-
-
-def _escaped(value: Any) -> str:
-    return str(value).translate(_ESCAPES).replace("](", "]\\(")

@@ -133,6 +133,14 @@ class Spec(_Part):
     original: BroughtEntry | None = Field(
         None, description="a trained recognizer that methods look through, in place of one trained on ``train``"
     )
+    judge: dict[str, Any] | None = Field(
+        None,
+        description="the recognizer that the dataset quality report looks through: one to train (plugin, its "
+        "parameters, and ``data``, by default ``train``), or a trained one as in ``original``",
+    )
+    held_out: Slug | None = Field(
+        None, description="an entry of ``data``: real people that nothing was trained on, the judge included"
+    )
     quality: ImageQuality = Field(default_factory=ImageQuality, description="how synthetic images are measured")
     methods: list[MethodEntry] = Field(min_length=1)
     benchmarks: list[BenchmarkEntry] = Field(min_length=1)

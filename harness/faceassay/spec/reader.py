@@ -24,7 +24,7 @@ from faceassay.contracts import (
 from faceassay.contracts.plugin import ABSENT, DATA_VARIABLE
 from faceassay.registry import RESERVED_PARAMETERS, Registry
 from faceassay.spec.averages import Average, column_labels, resolved
-from faceassay.spec.model import Expected, ExpectedData, MethodEntry, Spec
+from faceassay.spec.model import BroughtEntry, Expected, ExpectedData, MethodEntry, Spec
 from faceassay.spec.near import near
 from faceassay.spec.needs import told_twice, unmet
 from faceassay.spec.profiles import Dropped, apply_profile
@@ -32,6 +32,10 @@ from faceassay.spec.published import Known, Published, read_published
 from faceassay.spec.yaml import Located, Path_, Place, Problem, read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
+JUDGE_REMEDY = (
+    "name a recognizer that no method looks through: 'judge: {plugin: NAME, data: NAME}' trains one, of another "
+    "network or on other images than the matrix's; 'judge: {path: FILE}' brings one"
+)
 
 
 class SpecError(FaceassayError):
@@ -103,6 +107,14 @@ class Benchmark:
 
 
 @dataclass(frozen=True)
+class TrainedJudge:
+    """A judge that is trained: the recognizer, and the name of the data that it is trained on."""
+
+    recognizer: Recognizer
+    data: str
+
+
+@dataclass(frozen=True)
 class MatrixSpec:
     """A validated matrix: what to run, with plugins made from it."""
 
@@ -119,6 +131,7 @@ class MatrixSpec:
     published: Published | None = None
     dropped: Dropped = field(default_factory=dict)
     attributes: tuple[AttributePredictor, ...] = ()
+    judge: TrainedJudge | BroughtEntry | None = None
 
     @property
     def baseline(self) -> str:
@@ -181,8 +194,9 @@ class _Reading:
         for where, message in told_twice(attributes):
             self.problem(where, message)
         return MatrixSpec(
-            path, profile, spec, data, generator, recognizer, methods, benchmarks, self.located, attributes=attributes
-        )
+            path, profile, spec, data, generator, recognizer, methods, benchmarks, self.located,
+            attributes=attributes, judge=self._judge(spec, made),
+        )  # fmt: skip
 
     def with_columns(self, matrix: MatrixSpec) -> MatrixSpec:
         """Return the matrix with its averages and the published numbers for its columns."""
@@ -294,6 +308,19 @@ class _Reading:
             return made.get((kind,))
         return self.plugin(kind, own if "plugin" in own else {**(whole or {}), **own}, (*where, kind))
 
+    def _judge(self, spec: Spec, made: Mapping[Path_, Any]) -> TrainedJudge | BroughtEntry | None:
+        choice, where = spec.judge, ("judge",)
+        if choice is None:
+            return None
+        if "plugin" in choice:
+            name = choice.get("data", spec.train)
+            self._known((*where, "data"), name, spec.data, "entry of data")
+            return TrainedJudge(made[where], name)
+        if "path" in choice:
+            return self.validated(BroughtEntry, choice, where)
+        self.problem(where, JUDGE_REMEDY)
+        return None
+
     def _benchmark(self, i: int, spec: Spec, made: Mapping[Path_, Any]) -> Benchmark:
         entry, where = spec.benchmarks[i], ("benchmarks", i)
         protocol: EvaluationProtocol | None = made[(*where, "protocol")]
@@ -309,6 +336,7 @@ class _Reading:
     def _references(self, spec: Spec) -> None:
         rows = [entry.name for entry in spec.methods]
         self._known(("train",), spec.train, spec.data, "entry of data")
+        self._known(("held_out",), spec.held_out, spec.data, "entry of data")
         for i, benchmark in enumerate(spec.benchmarks):
             self._known(("benchmarks", i, "data"), benchmark.data, spec.data, "entry of data")
         for i, method in enumerate(spec.methods):
@@ -344,6 +372,9 @@ def _choices(raw: Mapping[str, Any]) -> Iterator[tuple[Path_, str, Any, bool]]:
     for kind in ("generator", "recognizer"):
         if raw.get(kind) is not None:
             yield (kind,), kind, raw[kind], False
+    judge = raw.get("judge")
+    if isinstance(judge, dict) and "plugin" in judge:
+        yield ("judge",), "recognizer", {name: value for name, value in judge.items() if name != "data"}, False
     for i, choice in _entries(raw.get("attributes"), list):
         yield ("attributes", i), "attribute", choice, False
     for name, choice in _entries(raw.get("data"), dict):

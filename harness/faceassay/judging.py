@@ -1,0 +1,146 @@
+"""Own who may judge: recognizers brought from outside, the judge and the held-out people, and why some are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from faceassay import keys
+from faceassay.brought.artifact import Artifact
+from faceassay.brought.opening import BroughtRecognizer
+from faceassay.brought.preprocessing import Preprocessing
+from faceassay.contracts import FaceassayError, Recognizer
+from faceassay.given import DataInput
+from faceassay.identity import require_size
+from faceassay.spec import MatrixSpec
+from faceassay.spec.model import BroughtEntry
+from faceassay.spec.reader import TrainedJudge
+from faceassay.spec.yaml import Problem
+
+NAMED = 5
+OTHER = "choose another network (such as another depth), or train it on other images with 'data: NAME'"
+
+
+def brought_recognizer(entry: BroughtEntry) -> BroughtRecognizer:
+    """Return a trained recognizer that a spec names by its path.
+
+    Raises:
+        FaceassayError: when the file is no recognizer, or is given what its kind does not take.
+    """
+    stated = entry.model_fields_set & {"colour", "mean", "std"}
+    preprocessing = Preprocessing(entry.colour, entry.mean, entry.std) if stated else None
+    return BroughtRecognizer.of(
+        entry.path, preprocessing=preprocessing, image_size=entry.image_size, output=entry.output
+    )
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Say where a recognizer is from, as far as is known.
+
+    Attributes:
+        network: plugin and architecture as canonical JSON; empty where unknown.
+        data: fingerprint of the images that it is trained on (their name, where they are absent); empty where unknown.
+        content: sha256 (hex) of a trained one; empty for one that is still to be trained.
+    """
+
+    network: str = ""
+    data: str = ""
+    content: str = ""
+
+    @classmethod
+    def of_training(cls, recognizer: Recognizer, data: DataInput) -> Provenance:
+        """Describe a recognizer that is trained on ``data``."""
+        return cls(_network(recognizer), data.fingerprint or data.name)
+
+    @classmethod
+    def of_brought(cls, brought: BroughtRecognizer) -> Provenance:
+        """Describe a trained recognizer; only that of a store says how it came about.
+
+        Raises:
+            FaceassayError: when the plugin that trained it is not installed.
+        """
+        if brought.kind != "artifact":
+            return cls(content=brought.fingerprint)
+        artifact = Artifact.of(brought.path)
+        return cls(_network(artifact.recognizer()), _trained_on(artifact.inputs), brought.fingerprint)
+
+    def is_like(self, other: Provenance) -> bool:
+        """Tell whether both are one recognizer, or one network trained twice on the same images."""
+        alike = self.network and self.data and (self.network, self.data) == (other.network, other.data)
+        return bool(alike or (self.content and self.content == other.content))
+
+
+def judging_problems(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> list[Problem]:
+    """Return what keeps the judge of a matrix from judging, and the held-out people from being held out."""
+    place = matrix.located.place
+    problems = [Problem(place(("held_out",)), text) for text in _not_held_out(matrix, data)]
+    try:
+        faults = list(_faults(matrix, data))
+    except (FaceassayError, ValueError) as error:
+        faults = [str(error)]
+    return problems + [Problem(place(("judge",)), f"judge: {text}") for text in faults]
+
+
+def _faults(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> Iterator[str]:
+    judge, real = matrix.judge, data[matrix.spec.train]
+    if judge is None:
+        return
+    if isinstance(judge, TrainedJudge):
+        source = data[judge.data]
+        if source.image_size != real.image_size:
+            yield (
+                f"data {source.name!r} has images of {source.image_size} px, data {real.name!r} of "
+                f"{real.image_size} px: give both one image_size"
+            )
+        judge.recognizer.check(source.image_size, len(source.people))
+        provenance = Provenance.of_training(judge.recognizer, source)
+    else:
+        brought = brought_recognizer(judge)
+        require_size(brought.open().image_size, real.image_size)
+        provenance = Provenance.of_brought(brought)
+    if provenance.is_like(_looked_through(matrix, real)):
+        whose = "brought as 'original'" if matrix.spec.original else f"trained on data {real.name!r}"
+        yield (
+            f"it is the recognizer {whose}, which methods look through, or differs from it in seed or training only: "
+            f"it would confirm what they optimised; {OTHER}, or bring another with 'path: FILE'"
+        )
+
+
+def _looked_through(matrix: MatrixSpec, real: DataInput) -> Provenance:
+    if matrix.spec.original:
+        return Provenance.of_brought(brought_recognizer(matrix.spec.original))
+    return Provenance.of_training(matrix.recognizer, real)
+
+
+def _not_held_out(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> Iterator[str]:
+    """Yield with which data that something is trained on the held-out people are shared."""
+    if matrix.spec.held_out is None:
+        return
+    held_out = data[matrix.spec.held_out]
+    judges = [matrix.judge.data] if isinstance(matrix.judge, TrainedJudge) else []
+    trained_on = [matrix.spec.train, *(method.entry.data for method in matrix.methods), *judges]
+    for name in dict.fromkeys(filter(None, trained_on)):
+        trained = data[name]
+        people = {*trained.people}
+        shared = [person for person in held_out.people if person in people]
+        same = held_out.name == name or (held_out.fingerprint and held_out.fingerprint == trained.fingerprint)
+        if same or shared:
+            names = ", ".join(shared[:NAMED]) + (", ..." if len(shared) > NAMED else "")
+            of = f"{len(shared)} identities ({names})" if shared else "all images"
+            remedy = f"hold out other people, or give people who are not those of data {name!r} other names"
+            yield f"data {held_out.name!r} shares {of} with data {name!r}, which is trained on: {remedy}"
+    if held_out.image_size != data[matrix.spec.train].image_size:
+        yield f"data {held_out.name!r} has images of {held_out.image_size} px: give it the image_size of the others"
+
+
+def _network(recognizer: Recognizer) -> str:
+    return keys.canonical([recognizer.name, dict(recognizer.architecture())])
+
+
+def _trained_on(inputs: Mapping[str, Any]) -> str:
+    """Return the fingerprint of the only data in the key of a trained recognizer; empty where there is other."""
+    if [*inputs] != ["real"]:
+        return ""
+    return str(inputs["real"].get("data", {}).get("fingerprint", ""))

@@ -1,0 +1,1 @@
+"""Render the dataset quality report: Markdown, CSV and pictures."""
