@@ -19,8 +19,8 @@ VIEWS = 2
 SAMPLING_KINDS = frozenset({"search", "synthesis"})
 ASSUMPTIONS = (
     f"FLOP: {PER_MULTIPLY_ADD} for each multiply-add of convolutions, linear maps and attention; "
-    f"a training image costs {PASSES_OF_TRAINING} forward passes, a pass backwards in sampling one, "
-    "since no weight gets a gradient; class centres, decoding and optimizer are left out"
+    f"a training image costs {PASSES_OF_TRAINING} forward passes, a pass backwards through "
+    "frozen weights one; class centres, decoding and optimizer are left out"
 )
 
 
@@ -32,7 +32,7 @@ class Price:
         evaluations: network evaluations of sampling: one for each image that passes through one network.
         training_images: images that pass through a network in training, each as often as it does.
         flops: floating-point operations of the networks, None where an architecture does not tell.
-        passes: other passes of sampling: through recognizers, and backwards through denoisers.
+        passes: other passes: through recognizers that are looked through, and backwards through denoisers in sampling.
     """
 
     evaluations: int = 0
@@ -49,7 +49,7 @@ def price(stage: Stage) -> Price:
     """Return what a stage costs."""
     work = stage.work
     if stage.kind == "generator":
-        return Price(0, work, _flops(PASSES_OF_TRAINING * work, _generator_size(stage, "main")))
+        return _training(stage)
     if stage.kind == "recognizer":
         return Price(0, work, _flops(PASSES_OF_TRAINING * work, _recognizer_size(stage)))
     if stage.kind in SAMPLING_KINDS:
@@ -68,6 +68,16 @@ def total(prices: Iterable[Price]) -> Price:
         _sum(one.flops for one in prices),
         sum(one.passes for one in prices),
     )
+
+
+def _training(stage: Stage) -> Price:
+    """Return what the training of a generator costs, the recognizer that it looks through included."""
+    plugin, real, work = stage.plugin, stage.inputs["real"], stage.work
+    passes = sum(plugin.passes_for(getattr(real, "images", 0)).values()) if isinstance(plugin, Generator) else 0
+    parts = [_flops(PASSES_OF_TRAINING * work, _generator_size(stage, "main"))]
+    if passes:
+        parts.append(_flops(passes, _recognizer_size(stage)))
+    return Price(0, work, _sum(parts), passes)
 
 
 def _sampling(stage: Stage) -> Price:

@@ -32,6 +32,13 @@ class Sized(Edm2):
         return MAIN if role == "main" else GUIDE
 
 
+class Looking(Sized):
+    """Pass through a recognizer seven times."""
+
+    def passes_for(self, images):
+        return {"recognizer_forward": 4, "recognizer_backward": 3}
+
+
 class Unsized(Edm2):
     def multiply_adds(self, image_size, identities, role="main"):
         return None
@@ -131,6 +138,14 @@ def test_training_costs_three_passes_of_each_image(graph):
     assert price(recognizer) == Price(0, 16, 2 * 3 * 16 * size)
     generator = dataclasses.replace(stage(graph, "generator"), plugin=Sized(images=16, batch_size=8))
     assert price(generator) == Price(0, 16, 2 * 3 * 16 * MAIN)
+
+
+def test_training_that_looks_through_a_recognizer_costs_its_passes_too(graph):
+    recognizer, generator = stage(graph, "recognizer", "Real"), stage(graph, "generator")
+    inputs = {**generator.inputs, "recognizer": recognizer}
+    looking = dataclasses.replace(generator, plugin=Looking(images=16, batch_size=8), inputs=inputs)
+    size = recognizer.plugin.multiply_adds()
+    assert price(looking) == Price(0, 16, 2 * 3 * 16 * MAIN + 2 * 7 * size, 7)
 
 
 def test_features_cost_two_views_of_each_image(graph):

@@ -109,6 +109,10 @@ class Generator(Trainable):
     def work(self, images: int) -> int:
         """Return how many training images ``fit`` will process on a set of ``images``; for estimates only."""
 
+    def passes_for(self, images: int) -> Mapping[str, int]:
+        """Return the other passes of ``fit`` on a set of ``images``, by the names of ``PASSES``; for estimates only."""
+        return {}
+
     def multiply_adds(self, image_size: int, identities: int, role: Role = "main") -> int | None:
         """Return the multiply-adds of one evaluation of the network ``role`` on one image; for estimates only.
 

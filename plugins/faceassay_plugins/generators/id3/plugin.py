@@ -115,6 +115,12 @@ class Id3(Edm2Backbone):
         """Return whether the identity term, a function of what f sees in denoised images, is in the loss."""
         return self.identity_weight != 0
 
+    def passes_for(self, images: int) -> Mapping[str, int]:
+        """Return the passes through the recognizer: of every image, and of what carries the identity term in a batch."""
+        steps = self.work(images) // self.batch_size
+        looked_at = steps * (self.batch_size - self.reconstructed) if self.needs_gradient() else 0
+        return {"recognizer_forward": images + looked_at, "recognizer_backward": looked_at}
+
     def scheme(self, sources: Sources, shown: TrainingImages, run: StageContext) -> Scheme:
         """Return embeddings and attributes as conditions, and equation 3; embeds all images.
 
