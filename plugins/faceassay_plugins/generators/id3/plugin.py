@@ -116,7 +116,7 @@ class Id3(Edm2Backbone):
         return self.identity_weight != 0
 
     def passes_for(self, images: int) -> Mapping[str, int]:
-        """Return the passes through the recognizer: of every image, and of what carries the identity term in a batch."""
+        """Return the passes through the recognizer: of every image, and of what a batch has for the identity term."""
         steps = self.work(images) // self.batch_size
         looked_at = steps * (self.batch_size - self.reconstructed) if self.needs_gradient() else 0
         return {"recognizer_forward": images + looked_at, "recognizer_backward": looked_at}
