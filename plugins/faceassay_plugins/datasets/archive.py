@@ -6,10 +6,10 @@ What lies where is known to the readers of each format; here are the checks that
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from io import FileIO
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,9 +41,8 @@ class Archive:
             OSError: when the file cannot be read.
             ValueError: when it ends before.
         """
-        file = self._file  # a reference of our own: another thread may open the file a second time
-        found: bytes = os.pread(file.fileno(), size, offset)
-        while len(found) < size and (more := os.pread(file.fileno(), size - len(found), offset + len(found))):
+        found: bytes = os.pread(self._descriptor, size, offset)
+        while len(found) < size and (more := os.pread(self._descriptor, size - len(found), offset + len(found))):
             found = b"".join((found, more))
         if len(found) < size:
             raise ValueError(f"the file ends {size - len(found)} bytes too early")
@@ -52,11 +51,14 @@ class Archive:
     @property
     def size(self) -> int:
         """Bytes of the file."""
-        return os.fstat(self._file.fileno()).st_size
+        return os.fstat(self._descriptor).st_size
 
     @cached_property
-    def _file(self) -> FileIO:
-        return FileIO(self.path)
+    def _descriptor(self) -> int:
+        """The open file; closed with this object, so that a second thread that opens it too does no harm."""
+        descriptor = os.open(self.path, os.O_RDONLY)
+        weakref.finalize(self, os.close, descriptor)
+        return descriptor
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path}
