@@ -70,14 +70,14 @@ class Extents:
 
     Attributes:
         archives: the files.
-        item_ids: names of the N images in their files.
+        names: how people find the N images in their files.
         archive: which file holds each, integers [N].
         offsets: where its first byte is, integers [N].
         sizes: its bytes, integers [N].
     """
 
     archives: Sequence[Archive]
-    item_ids: Sequence[str]
+    names: Sequence[str]
     archive: IntArray
     offsets: IntArray
     sizes: IntArray
@@ -89,7 +89,7 @@ class Extents:
 
     def place(self, row: int) -> str:
         """Return the file and the name in it."""
-        return f"{self.archives[int(self.archive[row])].path}: {self.item_ids[row]}"
+        return f"{self.archives[int(self.archive[row])].path}: {self.names[row]}"
 
 
 def image_starts(contents: ArrayLike) -> NDArray[np.bool_]:

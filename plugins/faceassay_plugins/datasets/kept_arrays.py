@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from faceassay import DataError
 from faceassay.datasets import Texts
 from faceassay.fingerprints import cache_folder, settled_stamp
 
 Arrays = Mapping[str, NDArray[Any]]
 
 _STAMPS = "stamps"
+_OWN = "own "  # so that a name may be that of a parameter of numpy's
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -33,16 +35,28 @@ def kept_arrays(kind: str, files: Sequence[Path], make: Callable[[], Arrays]) ->
     Args:
         kind: what the arrays are, with the version of their meaning.
         files: all that they are made from.
-        make: makes them; its errors pass through and are not kept.
+        make: makes them; its errors are not kept.
+
+    Raises:
+        DataError: when ``make`` does, or a file cannot be read.
     """
     before = _stamps(files)
     place = _place(kind, files)
     if (known := _known(place, before)) is not None:
         return known
-    made = make()
+    try:
+        made = make()
+    except OSError as error:
+        raise DataError(f"{error.filename or files[0]}: {error.strerror or error}: make it readable") from error
     if place and before and _stamps(files) == before:
         with suppress(OSError):  # a cache that fails only costs time
-            _keep(place, {**made, _STAMPS: np.frombuffer(before, dtype=np.uint8)})
+            _keep(
+                place,
+                {
+                    **{_OWN + name: array for name, array in made.items()},
+                    _STAMPS: np.frombuffer(before, dtype=np.uint8),
+                },
+            )
     return made
 
 
@@ -92,7 +106,7 @@ def _known(place: Path | None, stamps: bytes) -> Arrays | None:
         with np.load(place, allow_pickle=False) as kept:
             if kept[_STAMPS].tobytes() != stamps:
                 return None
-            return {name: kept[name] for name in kept.files if name != _STAMPS}
+            return {name.removeprefix(_OWN): kept[name] for name in kept.files if name != _STAMPS}
     except _UNREADABLE:
         return None
 

@@ -54,8 +54,10 @@ class Shards(ArchivedFaces):
         found = kept_arrays(kind, shards, partial(_scanned, shards, self.identity, self.json_field))
         people = People(found["labels"], tuple(texts("names", found)))
         columns = (found[name] for name in ("shard", "offsets", "sizes"))
-        stored = Extents([Archive(shard) for shard in shards], _item_ids(shards, found), *columns)
-        return self._dataset(stored, people, stored.item_ids, [self.identity, *_digests(shards)])
+        members = texts("paths", found)
+        stored = Extents([Archive(shard) for shard in shards], members, *columns)
+        item_ids = Texts(len(members), partial(_item_id, shards, found["shard"], members))
+        return self._dataset(stored, people, item_ids, [self.identity, *_digests(shards)])
 
     def _own(self) -> FaceDataset:
         try:
@@ -87,13 +89,8 @@ def _scanned(shards: Sequence[Path], source: Source, json_field: str) -> Arrays:
     }
 
 
-def _item_ids(shards: Sequence[Path], found: Arrays) -> Texts:
-    """Return the member of each image, after its shard: a key may be in several."""
-    members = texts("paths", found)
-    return Texts(len(members), partial(_item_id, shards, found["shard"], members))
-
-
 def _item_id(shards: Sequence[Path], shard_of: IntArray, members: Texts, row: int) -> str:
+    """Return the member of an image, after its shard: a key may be in several."""
     return f"{shards[shard_of[row]].name}/{members[row]}"
 
 

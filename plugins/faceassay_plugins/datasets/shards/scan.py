@@ -78,7 +78,7 @@ def _members(archive: Archive) -> Iterator[tarfile.TarInfo]:
                 tar.members.clear()  # type: ignore[attr-defined]  # it would keep every header
                 if info.isdir():
                     continue
-                _refuse(archive.path, info, _member_fault(info, seen))
+                _refuse(archive.path, info, _member_fault(info, seen, archive.size))
                 seen.add(info.name)
                 yield info
             end = tar.offset
@@ -90,11 +90,13 @@ def _members(archive: Archive) -> Iterator[tarfile.TarInfo]:
         raise DataError(f"{archive.path}: the tar does not end where its members do (at byte {end:,}). {REMEDY}")
 
 
-def _member_fault(info: tarfile.TarInfo, seen: set[str]) -> str:
+def _member_fault(info: tarfile.TarInfo, seen: set[str], size: int) -> str:
     if escapes(info.name):
         return "names a path outside the archive"
     if info.issparse() or not info.isreg():
         return "is no plain file (a link, device or sparse file)"
+    if info.offset_data + info.size > size:
+        return "is cut by the end of the file"
     return "is there twice" if info.name in seen else ""
 
 
