@@ -18,7 +18,7 @@ from faceassay.datasets import Texts
 from faceassay.fingerprints import file_digests
 from faceassay_plugins.datasets.archive import Archive, Extents, escapes, image_starts, refuse_named, start_of
 from faceassay_plugins.datasets.encoded import ArchivedFaces
-from faceassay_plugins.datasets.kept_arrays import Arrays, kept_arrays, packed, texts
+from faceassay_plugins.datasets.kept_arrays import Arrays, all_texts, kept_arrays, packed
 from faceassay_plugins.datasets.people import People
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class HuggingFace(ArchivedFaces):
         described = [info] if info.is_file() else []
         kind = f"huggingface 1 {json.dumps([self.image_column, self.label_column])}"
         found = kept_arrays(kind, [*files, *described], partial(self._read, files, _features(folder)))
-        people = People(found["labels"], tuple(texts("names", found)))
+        people = People(found["labels"], all_texts("names", found))
         item_ids = Texts(len(people.labels), "{:09d}".format)
         columns = (found[name] for name in ("file", "offsets", "sizes"))
         stored = Extents([Archive(file) for file in files], Texts(len(item_ids), "row {}".format), *columns)

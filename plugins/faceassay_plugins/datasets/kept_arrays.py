@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,14 @@ def kept_arrays(kind: str, files: Sequence[Path], make: Callable[[], Arrays]) ->
 
 
 def texts(prefix: str, arrays: Arrays) -> Texts:
-    """Return the texts that `packed` put into arrays under ``prefix``."""
+    """Return the texts that `packed` put into arrays under ``prefix``, each made when it is read."""
     return Texts(len(arrays[f"{prefix}_ends"]), _Packed(arrays[prefix], arrays[f"{prefix}_ends"]))
+
+
+def all_texts(prefix: str, arrays: Arrays) -> tuple[str, ...]:
+    """Return them all at once."""
+    content, ends = arrays[prefix].tobytes(), arrays[f"{prefix}_ends"].tolist()
+    return tuple(os.fsdecode(content[start:end]) for start, end in pairwise([0, *ends]))
 
 
 def packed(prefix: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:

@@ -23,7 +23,7 @@ from faceassay.fingerprints import path_fingerprint
 from faceassay_plugins.datasets.archive import Archive, escapes, image_starts, refuse_named, start_of
 from faceassay_plugins.datasets.encoded import ArchivedFaces
 from faceassay_plugins.datasets.images import SUFFIXES
-from faceassay_plugins.datasets.kept_arrays import Arrays, kept_arrays, packed, texts
+from faceassay_plugins.datasets.kept_arrays import Arrays, all_texts, kept_arrays, packed, texts
 from faceassay_plugins.datasets.people import People, natural_order
 
 _LOCAL = struct.Struct("<4s22xHH")
@@ -59,7 +59,7 @@ class Zip(ArchivedFaces):
             warnings.warn(f"{self.path}: {found['ignored']} other members ignored ({_counted(found)})")
         columns = (found[name] for name in ("offsets", "packed_sizes", "sizes", "checksums", "methods"))
         stored = Members(Archive(self.path), texts("paths", found), *columns)
-        people = People(found["labels"], tuple(texts("names", found)))
+        people = People(found["labels"], all_texts("names", found))
         return self._dataset(stored, people, stored.item_ids, path_fingerprint(self.path))
 
 
@@ -212,4 +212,4 @@ def _start(archive: Archive, info: zipfile.ZipInfo, offset: int) -> int:
 
 
 def _counted(found: Arrays) -> str:
-    return ", ".join(f"{kind}: {count}" for kind, count in Counter(texts("kinds", found)).most_common())
+    return ", ".join(f"{kind}: {count}" for kind, count in Counter(all_texts("kinds", found)).most_common())

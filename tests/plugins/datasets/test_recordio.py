@@ -16,6 +16,12 @@ from faceassay_plugins.datasets.recordio.plugin import RecordIo
 from faceassay_plugins.datasets.recordio.records import payload_of
 from miniatures.recordio import MAGIC, RecordSet, framed, im2rec, insightface, payload, picture
 
+OF_MXNET = """
+0a23d7ce1f000000000000000000a04001000000000000000000000000000000ffd8ffe06f6e65000a23d7ce1c000020000000000000a04002000000
+000000000000000000000000ffd8ffe00a23d7ce000000400a23d7ce0300006074776f000a23d7ce2000000002000000000000000300000000000000
+00000000000000000000803f000040400a23d7ce200000000200000000000000000000000000000000000000000000000000404000008040
+"""
+"""Written by MXNet 1.9.1: two images of label 5, the second with the magic number twice, an identity, the header."""
 LABELS = [0, 0, 1, 1, 1, 2, 2]
 PICTURES = [picture(seed) for seed in range(len(LABELS))]
 
@@ -63,6 +69,23 @@ def test_images_are_decoded(rec):
 
 def test_the_folder_that_holds_the_file_will_do(rec):
     assert stored(opened(rec.parent)) == PICTURES
+
+
+def test_what_mxnet_wrote(tmp_path):
+    (tmp_path / "train.rec").write_bytes(bytes.fromhex(OF_MXNET))
+    (tmp_path / "train.idx").write_text("1\t0\n2\t40\n3\t96\n0\t136\n")
+    dataset = opened(tmp_path, labels="record")
+    assert stored(dataset) == [b"\xff\xd8\xff\xe0one", b"\xff\xd8\xff\xe0" + MAGIC + MAGIC + b"two"]
+    assert (dataset.identities, dataset.labels.tolist()) == (("5",), [0, 0])
+
+
+def test_what_mxnet_wrote_is_what_the_tests_write(tmp_path):
+    images = [b"\xff\xd8\xff\xe0one", b"\xff\xd8\xff\xe0" + MAGIC + MAGIC + b"two"]
+    payloads = {1: payload(5.0, images[0], 1), 2: payload(5.0, images[1], 2)}
+    payloads |= {3: payload([1.0, 3.0], identifier=3), 0: payload([3.0, 4.0])}
+    rec = RecordSet(payloads, [1, 2, 3, 0]).write(tmp_path)
+    assert rec.read_bytes() == bytes.fromhex(OF_MXNET)
+    assert rec.with_suffix(".idx").read_text() == "1\t0\n2\t40\n3\t96\n0\t136\n"
 
 
 def test_im2rec_images_are_all_keys(tmp_path):

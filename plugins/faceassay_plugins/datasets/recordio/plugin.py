@@ -12,7 +12,7 @@ from faceassay.datasets import Texts
 from faceassay.fingerprints import path_fingerprint
 from faceassay_plugins.datasets.archive import Archive
 from faceassay_plugins.datasets.encoded import ArchivedFaces
-from faceassay_plugins.datasets.kept_arrays import Arrays, kept_arrays, texts
+from faceassay_plugins.datasets.kept_arrays import Arrays, all_texts, kept_arrays, texts
 from faceassay_plugins.datasets.people import People
 from faceassay_plugins.datasets.recordio.identities import LIST_REMEDY, people_of_labels, warn_of_disagreement
 from faceassay_plugins.datasets.recordio.index import read_index
@@ -60,7 +60,7 @@ class RecordIo(ArchivedFaces):
 
     def _people(self, rec: Path, records: ImageRecords, listed: Arrays | None) -> People:
         if listed and self.labels != "record":
-            return People(listed["labels"], tuple(texts("names", listed)))
+            return People(listed["labels"], all_texts("names", listed))
         people = people_of_labels(rec, records, trusted=self.labels == "record")
         if listed:
             warn_of_disagreement(rec, people, listed["labels"])

@@ -15,7 +15,7 @@ from faceassay.fingerprints import file_digests
 from faceassay.shards import ShardDataset
 from faceassay_plugins.datasets.archive import Archive, Extents
 from faceassay_plugins.datasets.encoded import ArchivedFaces
-from faceassay_plugins.datasets.kept_arrays import Arrays, kept_arrays, packed, texts
+from faceassay_plugins.datasets.kept_arrays import Arrays, all_texts, kept_arrays, packed, texts
 from faceassay_plugins.datasets.people import People
 from faceassay_plugins.datasets.shards.scan import Source, scan
 
@@ -52,7 +52,7 @@ class Shards(ArchivedFaces):
             raise DataError(f"{self.path} holds no .tar: give the folder of the shards, or one shard")
         kind = f"shards 1 {self.identity} {self.json_field}"
         found = kept_arrays(kind, shards, partial(_scanned, shards, self.identity, self.json_field))
-        people = People(found["labels"], tuple(texts("names", found)))
+        people = People(found["labels"], all_texts("names", found))
         columns = (found[name] for name in ("shard", "offsets", "sizes"))
         members = texts("paths", found)
         stored = Extents([Archive(shard) for shard in shards], members, *columns)
