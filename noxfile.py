@@ -97,7 +97,7 @@ def slow(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time metrics, selection, sampling and training at real sizes, write reports/speed.md; arguments choose cases."""
+    """Time metrics, generators and readers at real sizes, write reports/speed.md; arguments choose cases."""
     own = {"PYTHONPATH": str(ROOT / "tests")}
     session.run(environment(session), "tests/bench/speed.py", *session.posargs, external=True, env=own)
 

@@ -1,4 +1,7 @@
-"""Own views on face datasets: a choice of identities, the union of two sets. Copies no pixels, reads no files."""
+"""Own views on face datasets: a choice of identities, the union of two sets; and the search for damaged images.
+
+Copies no pixels, reads no files, and holds no text for each image: a set may have millions.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,58 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from faceassay.contracts import DataError, FaceDataset, ImageBatch, IntArray
+from faceassay.contracts import DataError, FaceassayError, FaceDataset, FaceImages, ImageBatch, IntArray
 
+_BLOCK = 64
 _UNKNOWN_NAMED = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Texts(Sequence[str]):
+    """Be a sequence whose texts are made when they are read: millions of item ids take no memory.
+
+    Attributes:
+        length: how many there are.
+        text: returns the text at a place, 0 to ``length`` - 1; picklable where the sequence should be.
+    """
+
+    length: int
+    text: Callable[[int], str]
+
+    def __len__(self) -> int:
+        return self.length
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, place: int | slice) -> str | tuple[str, ...]:
+        if isinstance(place, slice):
+            return tuple(map(self.text, range(self.length)[place]))
+        return self.text(range(self.length)[place])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(own == its for own, its in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]  # equal to a tuple of other hash
+
+
+def damaged_images(data: FaceImages) -> Iterator[str]:
+    """Decode every image, in blocks, and yield what is wrong with each that cannot be decoded: file, place, reason."""
+    for start in range(0, len(data), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(data)))
+        if _complaint(data, block):
+            yield from filter(None, (_complaint(data, block[k : k + 1]) for k in range(len(block))))
 
 
 def rows(index: ArrayLike, count: int) -> IntArray:
@@ -122,9 +167,12 @@ class _Selection:
     def labels(self) -> IntArray:
         return self._label_of[self._positions]
 
-    @cached_property
-    def item_ids(self) -> tuple[str, ...]:
-        return tuple(self.whole.item_ids[position] for position in self._positions)
+    @property
+    def item_ids(self) -> Sequence[str]:
+        return Texts(len(self), self._item_id)
+
+    def _item_id(self, place: int) -> str:
+        return self.whole.item_ids[int(self._positions[place])]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -159,12 +207,14 @@ class _Union:
         moved = np.array([label[name] for name in self.second.identities], dtype=np.int64)
         return np.concatenate([self.first.labels, moved[self.second.labels]])
 
-    @cached_property
-    def item_ids(self) -> tuple[str, ...]:
-        return (
-            *(f"first/{item}" for item in self.first.item_ids),
-            *(f"second/{item}" for item in self.second.item_ids),
-        )
+    @property
+    def item_ids(self) -> Sequence[str]:
+        return Texts(len(self), self._item_id)
+
+    def _item_id(self, place: int) -> str:
+        if place < len(self.first):
+            return f"first/{self.first.item_ids[place]}"
+        return f"second/{self.second.item_ids[place - len(self.first)]}"
 
     @cached_property
     def fingerprint(self) -> str:
@@ -190,6 +240,14 @@ class _Union:
     def encoded(self, i: int) -> bytes:
         row = int(rows(i, len(self))[0])
         return self.first.encoded(row) if row < len(self.first) else self.second.encoded(row - len(self.first))
+
+
+def _complaint(data: FaceImages, index: IntArray) -> str:
+    try:
+        data.images(index)
+    except FaceassayError as error:
+        return str(error)
+    return ""
 
 
 def _derived(*parts: str) -> str:

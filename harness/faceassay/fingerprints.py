@@ -95,6 +95,14 @@ def cache_folder() -> Path:
     return (Path(shared) if shared else Path.home() / ".cache") / "faceassay"
 
 
+def settled_stamp(status: os.stat_result) -> str:
+    """Return size, time (ns) and inode of a file as one text: the content is the same while it is.
+
+    It is '' for a file so new that a change right after this one would leave all three as they are.
+    """
+    return _stamp(status) if abs(time.time_ns() - status.st_mtime_ns) > _CLOCK_TICK_NS else ""
+
+
 def _files_below(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
     status = folder.stat()
     place = (status.st_dev, status.st_ino)
@@ -124,7 +132,7 @@ def _examine_all(root: Path, paths: list[str], check: Check | None) -> Iterator[
 def _examine(root: Path, path: str, check: Check | None) -> _Examined:
     try:
         with (root / path).open("rb") as file:
-            stamp = _settled_stamp(os.fstat(file.fileno()))
+            stamp = settled_stamp(os.fstat(file.fileno()))
             return _Examined(path, stamp, _checked_digest(file, check))
     except OSError as error:
         return _Examined(path, fault=error.strerror or str(error))
@@ -142,11 +150,6 @@ def _checked_digest(file: IO[bytes], check: Check | None) -> str:
 
 def _stamp(status: os.stat_result) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
-
-
-def _settled_stamp(status: os.stat_result) -> str:
-    """Return the stamp, or '' for a file so new that a change right after this one would leave the stamp as it is."""
-    return _stamp(status) if abs(time.time_ns() - status.st_mtime_ns) > _CLOCK_TICK_NS else ""
 
 
 def _stamp_of(file: str) -> str:

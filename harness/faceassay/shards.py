@@ -31,7 +31,7 @@ from faceassay.blocks import (
     write_block,
 )
 from faceassay.contracts import ImageBatch, IntArray, StoreError
-from faceassay.datasets import rows
+from faceassay.datasets import Texts, rows
 
 __all__ = ["BlockHeader", "ShardDataset", "assemble", "block_is_complete", "read_block_header", "write_block"]
 
@@ -94,8 +94,14 @@ class ShardDataset:
         return document
 
     @cached_property
-    def _index(self) -> IntArray:
+    def extents(self) -> IntArray:
+        """Where each image is, int64 [N, 3]: number of its shard, offset and size of its bytes there."""
         return _int_array(self.folder / "index.npy", (self._document["count"], 3))
+
+    @property
+    def shards(self) -> tuple[Path, ...]:
+        """The shard files in the order of their numbers."""
+        return tuple(self.folder / _shard_name(k) for k in range(int(self.extents[:, 0].max()) + 1))
 
     @cached_property
     def labels(self) -> IntArray:
@@ -107,10 +113,10 @@ class ShardDataset:
         """Names of the L identities."""
         return tuple(json.loads((self.folder / "identities.json").read_bytes()))
 
-    @cached_property
-    def item_ids(self) -> tuple[str, ...]:
+    @property
+    def item_ids(self) -> Sequence[str]:
         """Row number of each image, nine digits."""
-        return tuple(f"{row:09d}" for row in range(len(self)))
+        return Texts(len(self), "{:09d}".format)
 
     @property
     def image_size(self) -> int:
@@ -123,7 +129,7 @@ class ShardDataset:
         return str(self._document["fingerprint"])
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self.extents)
 
     def images(self, index: IntArray) -> ImageBatch:
         """Return the images at ``index`` (int64 [B]) as uint8 [B, S, S, 3] RGB.
@@ -140,7 +146,7 @@ class ShardDataset:
 
     def encoded(self, i: int) -> bytes:
         """Return the PNG of image ``i`` as it is stored."""
-        shard, offset, size = (int(part) for part in self._index[rows(i, len(self))[0]])
+        shard, offset, size = (int(part) for part in self.extents[rows(i, len(self))[0]])
         with (self.folder / _shard_name(shard)).open("rb") as file:
             return os.pread(file.fileno(), size, offset)
 
@@ -156,12 +162,12 @@ class ShardDataset:
     def _refuse_inconsistent(self) -> None:
         if self._document["schema"] != SCHEMA:
             raise ValueError(f"schema {self._document['schema']}, this version reads {SCHEMA}")
-        shard, offset, size = self._index.T
+        shard, offset, size = self.extents.T
         if len(shard) == 0 or min(shard.min(), offset.min(), size.min()) < 0:
             raise ValueError("the index is empty or holds negative entries")
         if self.labels.min() < 0 or self.labels.max() >= len(self.identities):
             raise ValueError(f"labels {self.labels.min()} to {self.labels.max()} of {len(self.identities)} identities")
-        lengths = np.array([(self.folder / _shard_name(k)).stat().st_size for k in range(shard.max() + 1)])
+        lengths = np.array([path.stat().st_size for path in self.shards])
         if (offset > lengths[shard] - size).any():
             raise ValueError("the index points behind the end of a shard: truncated?")
 

@@ -10,9 +10,13 @@ from faceassay.hookspecs import hookimpl
 def faceassay_datasets() -> list[type[DatasetPlugin]]:
     """Return the bundled datasets."""
     from faceassay_plugins.datasets.folder import Folder
+    from faceassay_plugins.datasets.huggingface import HuggingFace
     from faceassay_plugins.datasets.orl import Orl
+    from faceassay_plugins.datasets.recordio.plugin import RecordIo
+    from faceassay_plugins.datasets.shards.plugin import Shards
+    from faceassay_plugins.datasets.zipped import Zip
 
-    return [Orl, Folder]
+    return [Orl, Folder, Zip, Shards, RecordIo, HuggingFace]
 
 
 @hookimpl

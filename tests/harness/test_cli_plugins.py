@@ -20,7 +20,7 @@ from faceassay.registry import load_plugins
 
 REPOSITORY = Path(__file__).parents[2]
 BUNDLED = {
-    "datasets": ["folder", "orl"],
+    "datasets": ["folder", "huggingface", "orl", "recordio", "shards", "zip"],
     "generators": ["edm2", "id3"],
     "augmentations": ["auggen", "blend", "id3", "repro", "scoremix"],
     "recognizers": ["iresnet"],

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceassay.contracts import DataError, FaceDataset
-from faceassay.datasets import evenly_chosen, identity_range, rows, select_identities, union
+from faceassay.datasets import (
+    Texts,
+    damaged_images,
+    evenly_chosen,
+    identity_range,
+    rows,
+    select_identities,
+    union,
+)
 from fakes import ArrayDataset, toy_faces
 
 
@@ -285,3 +293,44 @@ def test_views_copy_no_pixels(parts):
     assert first.asked == 0
     view.images(np.array([1, 5]))
     assert first.asked == 1
+
+
+def test_texts_are_made_when_they_are_read():
+    made = []
+    names = Texts(5, lambda place: made.append(place) or f"t{place}")
+    assert (len(names), made) == (5, [])
+    assert (names[-1], names[np.int64(1)], names[1:4:2]) == ("t4", "t1", ("t1", "t3"))
+    assert made == [4, 1, 1, 3]
+
+
+def test_texts_are_a_sequence():
+    names = Texts(3, "t{}".format)
+    assert list(names) == ["t0", "t1", "t2"]
+    assert names == ("t0", "t1", "t2")
+    assert names != ("t0", "t1")
+    assert names != ("t0", "t1", "x")
+    assert names != 3
+    assert ("t2" in names, names.index("t1")) == (True, 1)
+
+
+@pytest.mark.parametrize("place", [3, -4])
+def test_texts_end(place):
+    with pytest.raises(IndexError):
+        Texts(3, str)[place]
+
+
+def test_damaged_images_are_found_in_any_dataset():
+    class Damaged(ArrayDataset):
+        def images(self, index):
+            for row in index.tolist():
+                if row in (3, 64, 130):
+                    raise DataError(f"image {row} is damaged")
+            return super().images(index)
+
+    faces = toy_faces(identities=10, per_identity=14)
+    damaged = Damaged(faces.pixels, faces.labels, faces.identities)
+    assert list(damaged_images(damaged)) == [f"image {row} is damaged" for row in (3, 64, 130)]
+
+
+def test_nothing_is_wrong_with_good_images(faces):
+    assert list(damaged_images(faces)) == []

@@ -1,19 +1,23 @@
-"""Own the layout most face data has: one folder per identity, image files in it. Archives are not opened."""
+"""Own the layout most face data has: one folder per identity, image files in it. Archives are not opened here."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from faceassay import DataError, DataPath, DatasetPlugin, FaceDataset, parameter
-from faceassay_plugins.datasets.files import natural_order, open_files
+from faceassay_plugins.datasets.files import open_files
 from faceassay_plugins.datasets.images import SUFFIXES, Fit
+from faceassay_plugins.datasets.people import natural_order, refuse_few
 
-_NAMED = 50
+_REMEDY = (
+    "Add images, move these folders away, or lower min_images. Images are "
+    f"{', '.join(SUFFIXES)}, directly in the folder of their identity"
+)
 
 
 class Folder(DatasetPlugin):
@@ -39,13 +43,16 @@ class Folder(DatasetPlugin):
             DataError: when the folder holds no identities, an identity has too few images, or an image is damaged.
         """
         if not self.path.is_dir():
-            raise DataError(f"{self.path} is not a folder: give the folder that holds one folder per identity")
+            raise DataError(
+                f"{self.path} is not a folder: give the folder that holds one folder per identity "
+                "(a .zip of it is read by the dataset 'zip')"
+            )
         entries = _visible(self.path)
         held = {entry.name: _visible(entry) for entry in entries if entry.is_dir()}
         if not held:
             raise DataError(f"{self.path} holds no folders: put the images of each identity into a folder of its own")
         files = {name: [f"{name}/{entry.name}" for entry in held[name] if _is_image(entry)] for name in held}
-        _refuse_too_few(self.path, files, self.min_images)
+        refuse_few(self.path, list(files), [len(group) for group in files.values()], self.min_images, _REMEDY)
         stray = [entry for entry in entries if not entry.is_dir()]
         stray += [entry for group in held.values() for entry in group if not _is_image(entry)]
         _warn_of_ignored(self.path, stray)
@@ -60,17 +67,6 @@ def _visible(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
 
 def _is_image(entry: os.DirEntry[str]) -> bool:
     return entry.name.lower().endswith(SUFFIXES) and not entry.is_dir()
-
-
-def _refuse_too_few(root: Path, files: Mapping[str, Sequence[str]], least: int) -> None:
-    few = [f"{name} ({len(paths)})" for name, paths in files.items() if len(paths) < least]
-    if few:
-        named = ", ".join(few[:_NAMED]) + (f" and {len(few) - _NAMED} more" if len(few) > _NAMED else "")
-        raise DataError(
-            f"{root}: {len(few)} of {len(files)} identities have fewer than min_images: {least} images: {named}. "
-            f"Add images, move these folders away, or lower min_images. Images are {', '.join(SUFFIXES)}, "
-            "directly in the folder of their identity"
-        )
 
 
 def _warn_of_ignored(root: Path, stray: Sequence[os.DirEntry[str]]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from faceassay import DataError, FaceDataset
-from faceassay_plugins.datasets import files
+from faceassay_plugins.datasets import encoded
 from faceassay_plugins.datasets.folder import Folder
 from faceassay_plugins.datasets.images import decode
 
@@ -82,7 +82,7 @@ def test_a_batch_does_not_change_what_is_kept(people):
 
 def decodings(monkeypatch):
     calls = []
-    monkeypatch.setattr(files, "decode", lambda content, size, fit: calls.append(1) or decode(content, size, fit))
+    monkeypatch.setattr(encoded, "decode", lambda content, size, fit: calls.append(1) or decode(content, size, fit))
     return calls
 
 
@@ -96,7 +96,7 @@ def test_a_small_set_is_decoded_once(people, monkeypatch):
 
 def test_a_large_set_is_not_kept_in_memory(people, monkeypatch):
     calls = decodings(monkeypatch)
-    monkeypatch.setattr(files, "KEPT_BYTES", 6 * 16 * 16 * 3)
+    monkeypatch.setattr(encoded, "KEPT_BYTES", 6 * 16 * 16 * 3)
     dataset = opened(people)
     for _ in range(3):
         dataset.images(np.array([0, 1]))

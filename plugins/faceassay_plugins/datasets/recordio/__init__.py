@@ -1,0 +1,1 @@
+"""RecordIO: the training sets that MXNet wrote (`.rec`, `.idx`, `property`), read without MXNet."""
