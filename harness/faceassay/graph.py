@@ -16,6 +16,8 @@ THREADED_KINDS = frozenset(
     {"attributes", "generator", "recognizer", "search", "plan", "synthesis", "preprocessing", "features", "figure"}
 )
 """Kinds that compute with torch: the number of threads is part of their keys."""
+SHARED_KINDS = frozenset({"generator", "recognizer"})
+"""Kinds whose training the processes of the spec's ``world`` share."""
 REPORTED_KINDS = frozenset({"evaluation", "quality", "preprocessing", "figure"})
 """Kinds whose artifacts a report reads; the others are made for them."""
 

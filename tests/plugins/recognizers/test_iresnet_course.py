@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
+from faceassay_plugins.recognizers.iresnet.course import batches, learning_rate
 from faceassay_plugins.recognizers.iresnet.plugin import IResNet
-from faceassay_plugins.recognizers.iresnet.training import batches, learning_rate
 
 
 def first_batches(count, images, size, seed=5, first=0):

@@ -11,9 +11,9 @@ import torch
 from safetensors.numpy import load_file
 
 from faceassay.contracts import DivergenceError, FaceassayError
-from faceassay_plugins.recognizers.iresnet import training
+from faceassay_plugins.recognizers.iresnet import batches, training
+from faceassay_plugins.recognizers.iresnet.course import learning_rate
 from faceassay_plugins.recognizers.iresnet.plugin import IResNet
-from faceassay_plugins.recognizers.iresnet.training import learning_rate
 from fakes import Log, stage_context, toy_faces
 
 torch.set_num_threads(1)
@@ -125,12 +125,12 @@ def test_history_goes_on_after_an_interruption_within_a_row(tmp_path, monkeypatc
 
 def test_images_too_many_to_keep_give_the_same_bytes(tmp_path, monkeypatch):
     kept = trained(tmp_path / "a")
-    monkeypatch.setattr(training, "CACHED_BYTES", 0)
+    monkeypatch.setattr(batches, "CACHED_BYTES", 0)
     assert trained(tmp_path / "b") == kept
 
 
 def test_images_too_many_to_keep_are_read_by_the_batch(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CACHED_BYTES", 0)
+    monkeypatch.setattr(batches, "CACHED_BYTES", 0)
     data, sizes = toy_faces(), []
     read = data.images
     data.images = lambda index: sizes.append(len(index)) or read(index)
@@ -139,7 +139,7 @@ def test_images_too_many_to_keep_are_read_by_the_batch(tmp_path, monkeypatch):
 
 
 def test_an_unreadable_image_stops_the_training(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CACHED_BYTES", 0)
+    monkeypatch.setattr(batches, "CACHED_BYTES", 0)
     data = toy_faces()
     data.images = lambda index: (_ for _ in ()).throw(FaceassayError("item3 is corrupt"))
     with pytest.raises(FaceassayError, match="item3"):
@@ -159,8 +159,8 @@ def test_dropout_changes_the_training(tmp_path):
 
 
 def test_dropout_differs_by_step_and_keeps_the_mean(tmp_path):
-    run = training.Training(recipe(dropout=0.3), 4, UPDATES, stage_context(tmp_path))
-    first, second = run._kept(0, 500), run._kept(1, 500)
+    run = training.Training(recipe(dropout=0.3, batch_size=500), 4, UPDATES, stage_context(tmp_path))
+    first, second = run._kept(0), run._kept(1)
     assert first.unique().tolist() == pytest.approx([0, 1 / 0.7])
     assert first.mean().item() == pytest.approx(1, abs=0.02)
     assert not torch.equal(first, second)
@@ -168,7 +168,7 @@ def test_dropout_differs_by_step_and_keeps_the_mean(tmp_path):
 
 def test_the_transforms_draw_by_seed_and_step(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(training.Transforms, "__call__", lambda self, x, seed, step: drawn.append((seed, step)) or x)
+    monkeypatch.setattr(training.Transforms, "__call__", lambda self, x, seed, step, share: drawn.append((seed, step)) or x)
     trained(tmp_path / "a", seed=7)
     trained(tmp_path / "b", seed=8)
     assert [step for _, step in drawn] == [0, 1, 2, 3] * 2
@@ -191,12 +191,12 @@ def test_a_set_smaller_than_the_batch_trains(tmp_path):
 
 
 def test_weight_decay_spares_weights_of_one_axis(tmp_path):
-    run = training.Training(recipe(), 4, UPDATES, stage_context(tmp_path))
+    run = training.Training(recipe(decay="matrices"), 4, UPDATES, stage_context(tmp_path))
     decayed, spared = run.optimizer.param_groups
     assert (decayed["weight_decay"], spared["weight_decay"]) == (5e-4, 0.0)
     assert min(weight.ndim for weight in decayed["params"]) == 2
     assert {weight.ndim for weight in spared["params"]} == {1}
-    assert any(weight is run.centres for weight in decayed["params"])
+    assert any(weight is run.head.centres for weight in decayed["params"])
 
 
 def test_the_clipped_gradient_has_the_largest_allowed_norm(tmp_path):
@@ -211,11 +211,11 @@ def test_an_update_is_momentum_sgd_by_hand(tmp_path):
     run = training.Training(recipe(gradient_clip=None, warmup=0.0), 4, UPDATES, stage_context(tmp_path))
     data, velocity = toy_faces(), 0.0
     for step in range(2):
-        before = run.centres.detach().clone()
+        before = run.head.centres.detach().clone()
         run.update(step, data.images(np.arange(8)), data.labels[:8])
-        velocity = 0.9 * velocity + run.centres.grad + 5e-4 * before
+        velocity = 0.9 * velocity + run.head.centres.grad + 5e-4 * before
         rate = learning_rate(run.recipe, step, UPDATES)
-        assert torch.allclose(run.centres, before - rate * velocity, atol=1e-6)
+        assert torch.allclose(run.head.centres, before - rate * velocity, atol=1e-6)
 
 
 def test_images_of_another_size_are_refused_before_training(tmp_path):
@@ -228,8 +228,8 @@ def test_a_single_identity_is_refused(tmp_path):
         trained(tmp_path, data=toy_faces(identities=1))
 
 
-def test_more_than_one_process_is_refused(tmp_path):
-    with pytest.raises(FaceassayError, match="world 1"):
+def test_processes_that_do_not_know_each_other_are_refused(tmp_path):
+    with pytest.raises(FaceassayError, match=r"2 processes, but torch\.distributed is not initialised"):
         recipe().fit(toy_faces(), dataclasses.replace(stage_context(tmp_path), world=2))
 
 

@@ -58,11 +58,10 @@ def _seed(course: Course, run: StageContext) -> int:
 
 
 def _require_shares(plugin: Edm2, run: StageContext) -> None:
-    if plugin.batch_size % run.world:
-        raise FaceassayError(
-            f"edm2: {run.world} processes cannot share batches of {plugin.batch_size} images evenly: "
-            f"choose a batch_size that {run.world} divides, or another number of processes"
-        )
+    try:
+        plugin.check_world(run.world)
+    except ValueError as error:
+        raise FaceassayError(f"edm2: {error}") from error
     if run.world > 1 and not torch.distributed.is_initialized():
         raise FaceassayError(
             f"edm2 is to run in {run.world} processes, but torch.distributed is not initialised: "
