@@ -168,7 +168,9 @@ def test_dropout_differs_by_step_and_keeps_the_mean(tmp_path):
 
 def test_the_transforms_draw_by_seed_and_step(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(training.Transforms, "__call__", lambda self, x, seed, step, share: drawn.append((seed, step)) or x)
+    monkeypatch.setattr(
+        training.Transforms, "__call__", lambda self, x, seed, step, share: drawn.append((seed, step)) or x
+    )
     trained(tmp_path / "a", seed=7)
     trained(tmp_path / "b", seed=8)
     assert [step for _, step in drawn] == [0, 1, 2, 3] * 2
