@@ -116,9 +116,9 @@ def precision_on(device: torch.device, choice: str) -> torch.dtype:
 
 
 def loss_without_knowledge(recipe: IResNet, classes: int) -> float:
-    """Return the loss of a network that gives every image the same embedding, at right angles to all class centres.
+    """Return what a network loses at most that gives every image one embedding, at right angles to all class centres.
 
-    All cosines are 0: log(C) without a margin, up to s times what the margin takes from the target more with one.
+    All cosines are 0: log(C) without a margin, and with one s times what it takes from the target more.
     """
     taken = {"arcface": math.sin(recipe.margin), "cosface": recipe.margin, "adaface": 2 * recipe.margin}
     return math.log(classes) + recipe.scale * taken[recipe.loss]

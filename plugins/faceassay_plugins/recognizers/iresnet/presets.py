@@ -84,7 +84,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "photometric_probability": 0.0,
         "precision": "float32",
     },
-    # Ours, for the tables of ScoreMix, which name IR50, ArcFace and AdaFace's three augmentations, and no schedule: that
+    # Ours, for the tables of ScoreMix, which name IR50, ArcFace and AdaFace's augmentations, and no schedule: that
     # of ADMIS, with warm-up and clipping as in CVLface.
     "scoremix": {"depth": 50, "epochs": 40, "warmup": 1 / 40, "milestones": (22 / 40, 28 / 40, 32 / 40)},
 }
