@@ -202,7 +202,23 @@ def test_costs_are_those_of_the_records(synced, finished):
         cost = record(finished, stage)["cost"]
         for name in ("seconds", "network_evaluations", "peak_memory_bytes"):
             expected[f"cost/{stage.kind}/{name}"] = cost[name]
+        if stage.kind == "recognizer":
+            expected["cost/recognizer/images_per_second"] = 3 * 8 / cost["seconds"]
     assert told == expected
+
+
+def test_a_run_has_the_course_of_its_recognizers_training(synced, finished):
+    for name in ("Real, seed 0", "Blend + real, seed 7"):
+        stage, run = finished.stage(f"recognizer {name}"), read(synced)[name]
+        history = finished.store / "artifacts" / "recognizer" / stage.digest / "history.json"
+        course = {
+            (f"training/{what}", row["step"], row[what])
+            for row in json.loads(history.read_text())
+            for what in ("loss", "learning_rate")
+        }
+        query = f"SELECT key, step, value FROM metrics WHERE run_uuid='{run.id}' AND key LIKE 'training/%'"
+        assert set(rows(synced, query)) == course
+        assert len(course) == 6
 
 
 def test_parameters_are_those_of_the_keys(synced, finished):

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from faceassay import seeds
 from faceassay.contracts import DivergenceError, FaceassayError, FaceDataset, ImageBatch, IntArray, StageContext
@@ -80,12 +79,10 @@ class Training:
         initialise(self.network, random)
         self.head = MarginHead(recipe, identities, random, run.world).to(self.device)
         self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        objective = Objective(self.network, self.head, precision_on(self.device, recipe.precision))
-        self.objective: nn.Module = objective if run.world == 1 else _shared(objective)
-        self.weights = objective.state_dict()
-        self.optimizer = torch.optim.SGD(
-            decay_groups(objective, recipe), lr=recipe.learning_rate, momentum=recipe.momentum
-        )
+        self.objective: nn.Module = Objective(self.network, self.head, precision_on(self.device, recipe.precision))
+        self.weights = self.objective.state_dict()
+        groups = decay_groups(self.objective, recipe)
+        self.optimizer = torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum)
         self.transforms = _transforms(recipe)
         self.history: list[dict[str, float]] = []
         self.recent_losses: list[float] = []
@@ -104,6 +101,7 @@ class Training:
         self._note(step, self._averaged_over_processes(loss.detach()), rate)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
+        self._average_gradients()
         if self.recipe.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_clip)
         self.optimizer.step()
@@ -220,6 +218,22 @@ class Training:
             f"raise warmup, lower margin, or {clip}"
         )
 
+    def _average_gradients(self) -> None:
+        """Give every process the mean of their gradients.
+
+        All are added in one piece: DistributedDataParallel orders its pieces anew after the first step, and a resumed
+        training would then add in another order than one that was not killed.
+        """
+        if self.run.world == 1:
+            return
+        gradients = [weight.grad for weight in self.objective.parameters() if weight.grad is not None]
+        whole = torch.cat([gradient.flatten() for gradient in gradients])
+        torch.distributed.all_reduce(whole)
+        whole /= self.run.world
+        means = torch.split(whole, [gradient.numel() for gradient in gradients])
+        for gradient, mean in zip(gradients, means, strict=True):
+            gradient.copy_(mean.view_as(gradient))
+
     def _averaged_over_processes(self, loss: Tensor) -> float:
         if self.run.world > 1:
             torch.distributed.all_reduce(loss)
@@ -257,15 +271,6 @@ def decay_groups(objective: nn.Module, recipe: IResNet) -> list[dict[str, Any]]:
         {"params": [weight for weight in trained if not spared(weight)], "weight_decay": recipe.weight_decay},
         {"params": [weight for weight in trained if spared(weight)], "weight_decay": 0.0},
     ]
-
-
-def _shared(objective: Objective) -> nn.Module:
-    """Return the objective with gradients averaged over the processes, as ``objective`` where it is called.
-
-    Looking for unused parameters keeps the gradients in the order of the first step for good. Otherwise they are
-    ordered anew after one step, and a resumed training would add in another order than one that was not killed.
-    """
-    return DistributedDataParallel(objective, broadcast_buffers=False, find_unused_parameters=True)
 
 
 def _transforms(recipe: IResNet) -> Transforms:
