@@ -721,8 +721,9 @@ def test_data_are_opened_as_chosen(folder):
     assert (chosen.people, chosen.images, len(chosen.open())) == (("ann", "bob"), 8, 8)
 
 
-def test_the_processes_that_train_together_change_generator_and_recognizers_and_what_follows(folder, before):
-    after = expanded(folder, spec(world=2))
+def test_the_processes_that_train_together_change_generator_and_recognizers_and_what_follows(folder):
+    even = {**SPEC["recognizer"], "batch_size": 6}
+    before, after = (expanded(folder, spec(world=world, recognizer=even)) for world in (1, 2))
     assert {stage.kind for stage in after.stages.values() if stage.world == 2} == {"generator", "recognizer"}
     assert rows_of(moved(before, after), "recognizer") == ROWS
 
