@@ -41,7 +41,7 @@ def main() -> None:
         "-m",
         "faceassay",
         "run",
-        str(REPORT / "matrix.yaml"),
+        str(REPORT / "split.yaml"),
         "--store",
         str(store),
         "--no-mlflow",
