@@ -111,6 +111,16 @@ def sanity(session: nox.Session) -> None:
 
 
 @nox.session
+def lfw(session: nox.Session) -> None:
+    """Train a small recognizer on people of LFW, test it on others (LFW folds 6-10), write reports/lfw-split."""
+    needed = ("lfw_pairs.txt", "lfw_view2_aligned112.zip", "lfw_rest_ge2_aligned112_q92.zip")
+    folder = Path(os.environ.get("FACEASSAY_DATA", "")) / "lfw"
+    if missing := [name for name in needed if not (folder / name).is_file()]:
+        session.skip(f"set FACEASSAY_DATA to a folder that holds lfw/ with {' and '.join(missing)}")
+    session.run(environment(session), "tests/sanity/iresnet_on_lfw.py", external=True)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Resolve pyproject.toml anew, keeping torch, and write constraints.txt."""
     torch = next(line for line in CONSTRAINTS.read_text().splitlines() if line.startswith("torch=="))

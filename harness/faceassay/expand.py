@@ -15,7 +15,7 @@ from faceassay.contracts import (
 )
 from faceassay.contracts.running import ATTRIBUTES
 from faceassay.given import DataInput, Given, PackInput
-from faceassay.graph import Cell, Graph, Row, Stage, stage_seed
+from faceassay.graph import SHARED_KINDS, Cell, Graph, Row, Stage, stage_seed
 from faceassay.identity import differentiable, require_size
 from faceassay.judging import brought_recognizer, judging_problems
 from faceassay.spec import MatrixSpec, SpecError
@@ -131,6 +131,8 @@ def _unfit(matrix: MatrixSpec, data: Mapping[str, DataInput], packs: Mapping[str
     for place, plugin in _trainables(matrix):
         try:
             plugin.check(real.image_size, len(real.people))
+            if isinstance(plugin, Generator | Recognizer):
+                plugin.check_world(matrix.spec.world)
         except (FaceassayError, ValueError) as error:
             problems.append(Problem(place, f"{plugin.name}: {error}"))
     for i, method in enumerate(matrix.methods):
@@ -246,7 +248,7 @@ class Expansion:
     ) -> Stage:  # fmt: skip
         spec = self.matrix.spec
         seed = stage_seed(spec.base_seed, kind, axes)
-        world = spec.world if kind == "generator" else 1
+        world = spec.world if kind in SHARED_KINDS else 1
         return self.result.add(Stage(kind, plugin, inputs, axes, seed, spec.threads, title, work, unit, world))
 
     def _method(self, method: Method, seed: int) -> None:

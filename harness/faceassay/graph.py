@@ -21,6 +21,8 @@ THREADED_KINDS = frozenset(
 """Kinds that compute with torch: the number of threads is part of their keys."""
 ASSESSING_KINDS = frozenset({"classes", "neighbours", "distribution", "agreement", "overlap"})
 """Kinds that measure image sets for the dataset quality report."""
+SHARED_KINDS = frozenset({"generator", "recognizer"})
+"""Kinds whose training the processes of the spec's ``world`` share."""
 REPORTED_KINDS = frozenset({"evaluation", "quality", "preprocessing", "figure"}) | ASSESSING_KINDS
 """Kinds whose artifacts a report reads; the others are made for them."""
 

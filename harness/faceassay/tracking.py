@@ -29,8 +29,10 @@ REASON_CHARACTERS = 300
 """Of what MLflow says when it fails; its messages go on with advice about itself."""
 TAG_CHARACTERS = 2000
 """Of a text that MLflow keeps as a tag; it would refuse a much longer one."""
-HISTORY, STEP = "history.json", "images"
-"""What a generator may leave of its training: a list of rows, each the state after so many images."""
+HISTORY, STEPS = "history.json", ("images", "step")
+"""What a training may leave of its course: a list of rows, each the state after so many images or steps."""
+TRAINED = "training images"
+"""Unit of the work of a training."""
 SHOWN = {".png", ".json"}
 LARGEST_BATCH = 1000
 """Metrics that MLflow takes at once."""
@@ -175,6 +177,7 @@ def _cell_entry(results: Results, method: str, seed: int) -> _Entry:
     tags = {"method": method, "seed": str(seed), **data, **keys, **said, **missing}
     entry = _Entry(f"{method}, seed {seed}", metrics, params, tags)
     entry.failed = any(r.failure and not r.absent for r in cells)
+    entry.series = _course(results, row.recognizers[seed])
     return entry
 
 
@@ -187,18 +190,28 @@ def _generator_entries(results: Results) -> Iterator[_Entry]:
         tags = {f"faceassay.key.{stage.kind}": stage.digest}
         entry = _Entry(stage.title, _cost(results, stage), dict(_texts(stage)), tags)
         entry.artifacts = sorted(path for path in folder.iterdir() if path.suffix in SHOWN)
-        if (folder / HISTORY).is_file():
-            entry.series = list(_series(json.loads((folder / HISTORY).read_text())))
+        entry.series = _course(results, stage)
         yield entry
 
 
+def _course(results: Results, stage: Stage) -> list[tuple[str, float, int]]:
+    """Return what a finished training left of its course, nothing where it left none."""
+    if results.record(stage) is None:
+        return []
+    history = results.store.verified(stage.kind, stage.digest) / HISTORY
+    return list(_series(json.loads(history.read_text()))) if history.is_file() else []
+
+
 def _series(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, float, int]]:
-    """Yield (name, value, step) of every number in the history of a training; a step is a number of images."""
+    """Yield (name, value, step) of every number in the history of a training."""
     for row in rows:
+        axis = next((name for name in STEPS if name in row), None)
+        if axis is None:
+            continue
         whose = f"{row['role']}/" if "role" in row else ""
         for name, value in row.items():
-            if name != STEP and isinstance(value, int | float):
-                yield f"training/{whose}{name}", float(value), int(row[STEP])
+            if name != axis and isinstance(value, int | float):
+                yield f"training/{whose}{name}", float(value), int(row[axis])
 
 
 def _numbers(result: CellResult) -> Iterator[tuple[str, float]]:
@@ -244,7 +257,9 @@ def _cost(results: Results, stage: Stage) -> dict[str, float]:
     record = results.record(stage)
     cost = record["cost"] if record else {}
     names = ("seconds", "network_evaluations", "peak_memory_bytes")
-    told = {**{name: cost[name] for name in names if name in cost}, **cost.get("passes", {})}
+    told = {**{name: float(cost[name]) for name in names if name in cost}, **cost.get("passes", {})}
+    if cost.get("unit") == TRAINED and cost["seconds"]:
+        told["images_per_second"] = cost["work"] / cost["seconds"]
     return {f"cost/{stage.kind}/{name}": float(value) for name, value in told.items()}
 
 

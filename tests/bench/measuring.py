@@ -58,6 +58,6 @@ def faster(work, ours, reference, at_least, peak=None, peak_of="") -> Measured:
 
 def slower(work, ours, reference, at_most, peak, limit, peak_of) -> Measured:
     times = ours / reference
-    wanted = f"at most {at_most}x the time" + (f", {limit / GIB:g} GiB {peak_of}" if limit else "")
+    wanted = f"at most {at_most:.3g}x the time" + (f", {limit / GIB:g} GiB {peak_of}" if limit else "")
     holds = times <= at_most and (limit is None or peak <= limit)
     return Measured(work, ours, reference, f"{times:.2f}x the time", wanted, holds, peak, peak_of)

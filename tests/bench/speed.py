@@ -19,10 +19,11 @@ import generation
 import metrics
 import numpy as np
 import readers
+import recognizers
 from measuring import GIB, Measured
 
 REPORT = Path(__file__).resolve().parents[2] / "reports" / "speed.md"
-CASES = {**metrics.CASES, **generation.CASES, **readers.CASES}
+CASES = {**metrics.CASES, **generation.CASES, **readers.CASES, **recognizers.CASES}
 
 
 def table(lines: list[Measured]) -> str:
@@ -42,7 +43,7 @@ Written by `nox -s bench` on {os.cpu_count()} cores ({platform.machine()}), Pyth
 the same process, medians of the repeats. Embeddings, images and weights are made up, at the sizes of the real ones.
 
 {table(lines)}
-{metrics.NOTES}{generation.NOTES}{readers.NOTES}"""
+{metrics.NOTES}{generation.NOTES}{readers.NOTES}{recognizers.NOTES}"""
 
 
 def measured_apart(name: str) -> Measured:

@@ -30,6 +30,7 @@ from faceassay_plugins.recognizers.iresnet.plugin import IResNet
 from faceassay_protocols.lowres import LowResolutionIdentification
 from faceassay_protocols.pairs import PairVerification
 from fakes import toy_faces
+from tiny_plugins import TinyRecognizer
 
 PLUGINS = {
     "dataset": [Folder],
@@ -720,8 +721,27 @@ def test_data_are_opened_as_chosen(folder):
     assert (chosen.people, chosen.images, len(chosen.open())) == (("ann", "bob"), 8, 8)
 
 
-def test_the_processes_that_train_together_change_the_generator_and_what_follows(folder, before):
-    after = expanded(folder, spec(world=2))
-    assert {stage.kind for stage in after.stages.values() if stage.world == 2} == {"generator"}
-    roles = moved(before, after)
-    assert roles == moved(before, expanded(folder, spec(generator_seed=1)))
+def test_the_processes_that_train_together_change_generator_and_recognizers_and_what_follows(folder):
+    even = {**SPEC["recognizer"], "batch_size": 6}
+    before, after = (expanded(folder, spec(world=world, recognizer=even)) for world in (1, 2))
+    assert {stage.kind for stage in after.stages.values() if stage.world == 2} == {"generator", "recognizer"}
+    assert rows_of(moved(before, after), "recognizer") == ROWS
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"recognizer": {"batch_size": 9}}, "iresnet: 2 processes cannot share batches of 9 images evenly"),
+        ({"generator": {"batch_size": 3}}, "edm2: 2 processes cannot share batches of 3 images evenly"),
+    ],
+)
+def test_batches_that_processes_cannot_share_are_found_before_anything_runs(folder, changes, message):
+    ((part, parameters),) = changes.items()
+    with pytest.raises(SpecError, match=message):
+        expanded(folder, spec(world=2, **{part: {**SPEC[part], **parameters}}))
+
+
+def test_a_recognizer_that_does_not_say_how_trains_in_one_process():
+    TinyRecognizer().check_world(1)
+    with pytest.raises(ValueError, match="set world to 1"):
+        TinyRecognizer().check_world(2)

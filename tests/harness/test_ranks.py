@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -13,6 +14,7 @@ from faceassay.given import DataInput
 from faceassay.graph import Stage
 from faceassay.inputs import open_artifact
 from faceassay.store import Store
+from faceassay_plugins.recognizers.iresnet.plugin import IResNet
 from tiny_matrix import is_alive, process, run_stage, wait_until
 
 
@@ -54,6 +56,17 @@ def test_one_process_needs_no_group(store):
     assert Order(stage, store.root)().error is None
     assert open_artifact(stage, store).tolist() == [1.0, 24.0]
     assert [event[3] for event in tiny_plugins.events("fit-rank")] == [str(os.getpid())]
+
+
+def test_a_recognizer_is_trained_by_several_processes(store):
+    """In processes that torchrun's launcher has started, for their gradients are summed through its group."""
+    recognizer = IResNet(depth=(1, 1, 1, 1), width=4, image_size=16, embedding=8, batch_size=8, updates=2)
+    faces = DataInput.of("train", tiny_plugins.TinyFaces(), None)
+    stage = Stage("recognizer", recognizer, {"real": faces}, {}, 5, 1, "recognizer", 16, "training images", 2)
+    assert Order(stage, store.root)().error is None
+    artifact = store.verified("recognizer", stage.digest)
+    assert json.loads((artifact / "config.json").read_text())["processes"] == 2
+    assert open_artifact(stage, store).class_centres().shape == (4, 8)
 
 
 def test_the_number_of_processes_is_part_of_the_key():

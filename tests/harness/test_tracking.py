@@ -202,6 +202,8 @@ def test_costs_are_those_of_the_records(synced, finished):
         cost = record(finished, stage)["cost"]
         for name in ("seconds", "network_evaluations", "peak_memory_bytes"):
             expected[f"cost/{stage.kind}/{name}"] = cost[name]
+        if stage.kind == "recognizer":
+            expected["cost/recognizer/images_per_second"] = 3 * 8 / cost["seconds"]
     assert told == expected
 
 
@@ -211,6 +213,20 @@ def test_passes_are_told_where_there_were_any(finished):
     told = tracking._cost(SimpleNamespace(record=lambda of: passing), stage)
     assert told == {"cost/synthesis/seconds": 1.0, "cost/synthesis/denoiser_backward": 12.0}
     assert not any("backward" in name for name in tracking._cost(results, stage))
+
+
+def test_a_run_has_the_course_of_its_recognizers_training(synced, finished):
+    for name in ("Real, seed 0", "Blend + real, seed 7"):
+        stage, run = finished.stage(f"recognizer {name}"), read(synced)[name]
+        history = finished.store / "artifacts" / "recognizer" / stage.digest / "history.json"
+        course = {
+            (f"training/{what}", row["step"], row[what])
+            for row in json.loads(history.read_text())
+            for what in ("loss", "learning_rate")
+        }
+        query = f"SELECT key, step, value FROM metrics WHERE run_uuid='{run.id}' AND key LIKE 'training/%'"
+        assert set(rows(synced, query)) == course
+        assert len(course) == 6
 
 
 def test_parameters_are_those_of_the_keys(synced, finished):

@@ -32,7 +32,7 @@ class FaceImages(Protocol):
     def __len__(self) -> int: ...
 
     def images(self, index: IntArray) -> ImageBatch:
-        """Return the images at ``index`` (int64 [B]) as uint8 [B, H, W, 3] RGB."""
+        """Return the images at ``index`` (int64 [B]) as uint8 [B, H, W, 3] RGB; several threads may call it at once."""
 
 
 @runtime_checkable

@@ -45,6 +45,13 @@ class Trainable(Plugin):
             ValueError: when the plugin cannot work on such data, with the remedy.
         """
 
+    def check_world(self, world: int) -> None:
+        """Check that ``world`` processes can train it together, before any stage runs.
+
+        Raises:
+            ValueError: when they cannot, with the remedy.
+        """
+
 
 def parameter(default: Any = ..., *, description: str, unit: str | None = None, **bounds: Any) -> Any:
     """Declare one parameter of a plugin.

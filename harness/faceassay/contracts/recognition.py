@@ -53,6 +53,15 @@ class Recognizer(Trainable):
         """
         return {}
 
+    def check_world(self, world: int) -> None:
+        """Check that ``world`` processes can train it together; only a plugin that says how trains in more than one.
+
+        Raises:
+            ValueError: when they cannot, with the remedy.
+        """
+        if world > 1:
+            raise ValueError(f"this recognizer trains in one process (world is {world}): set world to 1")
+
     @abstractmethod
     def updates_for(self, images: int) -> int:
         """Return the optimizer steps that ``fit`` makes on a set of ``images``."""

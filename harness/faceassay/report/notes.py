@@ -53,7 +53,7 @@ def sections(results: Results, table: Table) -> list[Section]:
     said = [
         Section("How to read it", tuple(("", line) for line in _reading(results, table))),
         Section(intervals.HEADING, tuple(intervals.interval_notes(results, table))),
-        Section("Methods", (*notes, *_joined(results))),
+        Section("Methods", (*notes, *_lengths(results), *_joined(results))),
         Section("Benchmarks", tuple((b.name, _benchmark(results, b)) for b in results.matrix.benchmarks)),
         averages_section(results),
         Section("Data and settings", (*_data(results), *settings(results))),
@@ -72,6 +72,16 @@ def _averages(results: Results) -> Iterator[tuple[str, str]]:
         mixed = f"{MIXES_UNITS} mixes unlike metrics ({', '.join(average.kinds)})" if average.entry.mixes_units else ""
         members = f"mean of {', '.join(labels[member] for member in average.members)}"
         yield average.name, ". ".join(filter(None, (members, mixed, average.entry.note)))
+
+
+def _lengths(results: Results) -> Iterator[tuple[str, str]]:
+    """Yield how long each recognizer was trained: rows of other lengths differ in more than their images."""
+    for method in results.matrix.methods:
+        row = results.graph.rows[method.name]
+        stage = row.recognizers[results.matrix.spec.seeds[0]]
+        epochs = stage.work / max(1, row.real_images + row.synthetic_images)
+        same = f", as many as '{method.entry.match_updates}'" if method.entry.match_updates else ""
+        yield method.name, f"trained for {counted(row.updates, 'update')}{same} ({epochs:.3g} epochs)"
 
 
 def _joined(results: Results) -> Iterator[tuple[str, str]]:

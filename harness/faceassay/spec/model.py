@@ -123,7 +123,10 @@ class Spec(_Part):
     generator_seed: Seed = 0
     threads: int = Field(2, ge=1, le=256, description="CPU threads of every stage; part of the keys")
     world: int = Field(
-        1, ge=1, le=64, description="processes, one for each GPU, that train the generator together; part of its key"
+        1,
+        ge=1,
+        le=64,
+        description="processes, one for each GPU, that train a generator or recognizer together; in keys",
     )
     data: dict[Slug, Choice] = Field(min_length=1)
     train: Slug = Field(description="name of the entry of ``data`` that everything is trained on")

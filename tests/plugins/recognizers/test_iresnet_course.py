@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
+from faceassay_plugins.recognizers.iresnet.course import batches, learning_rate, sampled_classes
 from faceassay_plugins.recognizers.iresnet.plugin import IResNet
-from faceassay_plugins.recognizers.iresnet.training import batches, learning_rate
 
 
 def first_batches(count, images, size, seed=5, first=0):
@@ -61,3 +61,38 @@ def test_smooth_schedules_fall_to_nothing(schedule, half):
     assert learning_rate(smooth, 0, 1000) == pytest.approx(0.1)
     assert learning_rate(smooth, 500, 1000) == pytest.approx(half)
     assert learning_rate(smooth, 999, 1000) < 0.0002
+
+
+LABELS = np.array([3, 90, 3, 41])
+
+
+def sampled(labels=LABELS, classes=100, rate=0.2, seed=5, step=0):
+    return sampled_classes(labels, classes, rate, seed, step)
+
+
+def test_sampled_classes_are_those_of_the_batch_and_others_up_to_the_share():
+    found = sampled()
+    assert (np.diff(found) > 0).all()
+    assert len(found) == 20
+    assert {3, 41, 90} <= set(found)
+
+
+def test_a_batch_of_more_classes_than_the_share_keeps_its_own():
+    assert sampled(np.arange(10, 40), rate=0.1).tolist() == list(range(10, 40))
+
+
+def test_other_classes_are_drawn_evenly_by_step():
+    counts = np.bincount(np.concatenate([sampled(step=step) for step in range(800)]), minlength=100)
+    assert (counts[[3, 41, 90]] == 800).all()
+    others = np.delete(counts, [3, 41, 90])
+    assert abs(others - 800 * 17 / 97).max() < 5 * (800 * 17 / 97) ** 0.5
+
+
+def test_the_classes_of_a_step_depend_on_seed_and_step_alone():
+    assert sampled().tolist() == sampled().tolist()
+    assert len({tuple(sampled(seed=seed, step=step)) for seed in (5, 6) for step in (0, 1)}) == 4
+
+
+def test_a_smooth_schedule_rises_first_where_there_is_a_warm_up():
+    rates = [learning_rate(IResNet(schedule="linear", warmup=0.5), step, 10) for step in range(10)]
+    assert rates == pytest.approx([0.1 * min(1, (step + 1) / 5) * (1 - step / 10) for step in range(10)])

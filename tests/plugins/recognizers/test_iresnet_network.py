@@ -14,11 +14,32 @@ def small(**options):
     return Backbone((1, 1, 1, 1), width=4, image_size=32, embedding=16, **options)
 
 
-@pytest.mark.parametrize(("depth", "count"), [(18, 24_025_600), (34, 34_139_328), (50, 43_590_848), (100, 65_156_160)])
-def test_parameter_counts_are_those_of_arcface_torch(depth, count):
+PUBLISHED = {
+    "arcface_torch": {18: 24_025_600, 34: 34_139_328, 50: 43_590_848, 100: 65_156_160},
+    "adaface": {18: 24_020_352, 34: 34_134_080, 50: 43_585_600, 100: 65_150_912},
+}
+EACH = pytest.mark.parametrize(
+    ("family", "depth", "count"),
+    [(family, depth, count) for family, counts in PUBLISHED.items() for depth, count in counts.items()],
+)
+
+
+@EACH
+def test_parameter_counts_are_the_published_ones(family, depth, count):
     with torch.device("meta"):
-        network = Backbone(BLOCKS[depth])
+        network = Backbone(BLOCKS[depth], family=family)
     assert sum(weight.numel() for weight in network.parameters()) == count
+
+
+@EACH
+def test_parameters_are_counted_without_building_the_network(family, depth, count):
+    assert IResNet(family=family, depth=depth).parameter_count() == count
+
+
+@pytest.mark.parametrize("family", ["arcface_torch", "adaface"])
+def test_parameters_of_any_shape_are_counted(family):
+    recipe = IResNet(family=family, depth=(2, 1, 3, 1), width=6, image_size=48, embedding=10)
+    assert sum(weight.numel() for weight in recipe.backbone().parameters()) == recipe.parameter_count()
 
 
 def test_the_names_of_networks_count_their_convolutions():
@@ -58,6 +79,25 @@ def test_the_weight_of_the_last_norm_is_fixed_at_one():
     assert network.whiten.bias.requires_grad
 
 
+def test_the_last_norm_of_adaface_has_no_weights():
+    assert list(small(family="adaface").whiten.parameters()) == []
+
+
+def test_the_first_shortcut_of_adaface_keeps_every_second_pixel():
+    """``MaxPool2d(1, 2)`` in its code."""
+    network, x = small(family="adaface"), torch.randn(2, 4, 8, 8)
+    first = network.stages[0][0]
+    assert torch.equal(first.shortcut(x), nn.functional.max_pool2d(x, 1, 2))
+    assert list(first.shortcut.parameters()) == []
+    assert [type(stage[0].shortcut) for stage in network.stages[1:]] == [nn.Sequential] * 3
+
+
+def test_every_weight_of_adaface_gets_a_gradient():
+    network = small(family="adaface")
+    network(torch.randn(4, 3, 32, 32)).square().sum().backward()
+    assert all(weight.grad is not None for weight in network.parameters())
+
+
 def test_every_weight_but_the_fixed_one_gets_a_gradient():
     network = small()
     network(torch.randn(4, 3, 32, 32)).square().sum().backward()
@@ -78,6 +118,16 @@ def test_initial_weights_have_the_spread_of_arcface_torch():
     assert convolution.mean().item() == pytest.approx(0, abs=0.002)
     bound = network.linear.in_features**-0.5
     assert network.linear.weight.abs().max().item() == pytest.approx(bound, rel=0.001)
+
+
+def test_initial_weights_of_adaface_have_the_variance_of_kaiming():
+    network = Backbone((1, 1, 1, 1), width=16, image_size=32, embedding=128, family="adaface")
+    initialise(network, torch.Generator().manual_seed(1))
+    convolution, projection = network.stages[3][0].residual[4].weight, network.stages[3][0].shortcut[0].weight
+    assert convolution.std().item() == pytest.approx((2 / (128 * 9)) ** 0.5, rel=0.02)
+    assert projection.std().item() == pytest.approx((2 / 128) ** 0.5, rel=0.03)
+    assert network.linear.weight.std().item() == pytest.approx((2 / 128) ** 0.5, rel=0.02)
+    assert not network.linear.bias.any()
 
 
 def test_initial_weights_depend_on_the_generator_alone():

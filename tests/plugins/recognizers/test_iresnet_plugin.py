@@ -31,6 +31,19 @@ def test_block_counts_become_a_tuple_in_strict_json():
     assert strict(depth=[1, 1, 2, 1]).depth == (1, 1, 2, 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "depth"), [("ir18", 18), ("ir34", 34), ("ir50", 50), ("ir101", 100), ("ir100", 100), (101, 100)]
+)
+def test_a_network_has_one_name_in_keys(name, depth):
+    assert strict(depth=name) == strict(depth=depth)
+    assert strict(depth=name).model_dump(mode="json")["depth"] == depth
+
+
+def test_the_architecture_names_family_blocks_and_width():
+    shape = strict(family="adaface", depth=18, width=32).architecture()
+    assert shape == {"family": "adaface", "blocks": [2, 2, 2, 2], "width": 32}
+
+
 @pytest.mark.parametrize("depth", [19, "50", [1, 1, 1], [1, 1, 1, 0], [1, 1, 1, 1, 1]])
 def test_any_other_depth_is_an_error(depth):
     with pytest.raises(ValidationError, match="depth"):
@@ -50,6 +63,9 @@ def test_milestones_become_a_tuple_in_strict_json():
         {"crop_probability": 1.1},
         {"loss": "softmax"},
         {"learning_rate": 0},
+        {"sample_rate": 0},
+        {"norm_decay": 0},
+        {"gradient": "none"},
         {"unknown": 1},
     ],
 )
@@ -113,9 +129,49 @@ def test_data_that_cannot_be_trained_on_fails_the_check(image_size, identities, 
         IResNet(image_size=32).check(image_size, identities)
 
 
+@pytest.mark.parametrize("world", [1, 2, 4])
+def test_processes_that_divide_the_batch_can_share_it(world):
+    IResNet(batch_size=8).check_world(world)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "world", "message"),
+    [
+        ({"batch_size": 8}, 3, "3 processes cannot share batches of 8 images.*choose a batch_size that 3 divides"),
+        ({"batch_size": 8}, 8, "two or more each"),
+        ({"batch_size": 8, "sample_rate": 0.5}, 2, "set sample_rate to 1, or world to 1"),
+    ],
+)
+def test_a_world_that_cannot_train_together_fails_the_check(parameters, world, message):
+    with pytest.raises(ValueError, match=message):
+        IResNet(**parameters).check_world(world)
+
+
+def preset(name):
+    return strict(**IResNet.presets[name])
+
+
+@pytest.mark.parametrize("name", IResNet.presets)
+def test_presets_are_valid(name):
+    assert preset(name) == IResNet(**IResNet.presets[name])
+
+
+def test_presets_are_the_recipes_of_public_code():
+    """Parameters of networks, batches, epochs, decay: read from the codes that the presets name."""
+    names = ("adaface", "cvlface", "arcface_torch", "admis")
+    networks = {name: preset(name).parameter_count() for name in names}
+    assert networks == dict.fromkeys(names, 43_585_600) | {"arcface_torch": 43_590_848}
+    assert {name: (preset(name).epochs, preset(name).batch_size) for name in names} == {
+        "adaface": (26, 512), "cvlface": (26, 1792), "arcface_torch": (20, 1024), "admis": (40, 512),
+    }  # fmt: skip
+    decays = {name: preset(name).decay for name in names}
+    assert decays == {"adaface": "not_batchnorm", "cvlface": "matrices", "arcface_torch": "all", "admis": "all"}
+
+
 def test_describing_the_recognizer_does_not_import_torch():
     code = (
         "import sys; from faceassay_plugins.recognizers.iresnet.plugin import IResNet; "
-        "IResNet().trained_for(9).updates_for(9); IResNet.model_json_schema(); sys.exit('torch' in sys.modules)"
+        "IResNet().trained_for(9).updates_for(9); IResNet().parameter_count(); "
+        "IResNet.model_json_schema(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

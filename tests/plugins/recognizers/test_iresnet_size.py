@@ -21,6 +21,7 @@ def test_the_papers_networks_have_the_stated_billions(depth, stated):
         {"depth": (1, 1, 1, 1), "width": 4, "image_size": 16, "embedding": 8},
         {"depth": (2, 1, 3, 1), "width": 6, "image_size": 32, "embedding": 10},
         {"depth": 18, "width": 8, "image_size": 48, "embedding": 16},
+        {"family": "adaface", "depth": (2, 1, 3, 1), "width": 6, "image_size": 32, "embedding": 10},
     ],
 )
 def test_torch_counts_two_operations_for_each(parameters):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from faceassay_plugins.recognizers.margins import arcface, cosface
+from faceassay_plugins.recognizers.margins import adaface, arcface, cosface, norm_quality
 
 
 def cosines(rows=5, classes=7, seed=0):
@@ -106,3 +106,67 @@ def test_the_input_is_left_unchanged():
     before = cosine.clone()
     arcface(cosine, torch.tensor([0, 1, 2, 3, 4]))
     assert torch.equal(cosine, before)
+
+
+def test_the_straight_through_gradient_is_the_scale():
+    for cosine in (-0.99, -0.3, 0.4, 0.9):
+        held = {
+            "arcface": lambda c, y: arcface(c, y, gradient="straight_through"),
+            "adaface": lambda c, y: adaface(c, y, torch.tensor([0.4]), gradient="straight_through"),
+        }
+        assert all(target_gradient(place, cosine) == pytest.approx(64.0) for place in held.values())
+
+
+def test_straight_through_arcface_has_no_guard():
+    """insightface: cos(theta + m) wherever theta is."""
+    cosine = np.cos(np.linspace(0.01, math.pi - 0.01, 50))[:, None]
+    expected = 64.0 * np.cos(np.arccos(cosine[:, 0]) + 0.5)
+    found = logits(arcface, cosine, [0] * 50, gradient="straight_through")
+    np.testing.assert_allclose(found[:, 0], expected, rtol=1e-9, atol=1e-9)
+
+
+def quality(*values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def test_adaface_is_the_formula_of_the_paper():
+    """Kim et al. 2022: s (cos(theta + g_angle) - g_add), g_angle = -m z, g_add = m z + m."""
+    cosine, labels, z = cosines(), [0, 3, 6, 2, 2], [-0.9, -0.2, 0.0, 0.3, 1.0]
+    expected = 64.0 * cosine
+    for row, label in enumerate(labels):
+        theta = math.acos(cosine[row, label])
+        expected[row, label] = 64.0 * (math.cos(theta - 0.4 * z[row]) - 0.4 * z[row] - 0.4)
+    found = adaface(torch.tensor(cosine), torch.tensor(labels), quality(*z)).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("z", [-1.0, 0.0])
+def test_adaface_is_arcface_at_the_worst_quality_and_cosface_at_the_mean(z):
+    cosine, labels = torch.tensor(cosines()), torch.tensor([0, 3, 6, 2, 2])
+    other = arcface(cosine, labels, margin=0.4) if z else cosface(cosine, labels, margin=0.4)
+    assert torch.allclose(adaface(cosine, labels, quality(*[z] * 5)), other)
+
+
+@pytest.mark.parametrize("cosine", [-0.8, 0.1, 0.9])
+def test_the_gradient_of_adaface_is_the_derivative_of_the_formula(cosine):
+    expected = derivative(lambda c: 64.0 * math.cos(math.acos(c) - 0.4 * 0.7), cosine)
+    found = target_gradient(lambda x, labels: adaface(x, labels, quality(0.7)), cosine)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_adaface_leaves_a_row_without_label_alone():
+    cosine = torch.tensor(cosines(2))
+    assert torch.equal(adaface(cosine, torch.tensor([-1, 2]), quality(0.5, 0.5))[0], 64.0 * cosine[0])
+
+
+def test_angles_of_adaface_stay_between_the_poles():
+    found = adaface(quality(-1.0, 1.0)[:, None], torch.tensor([0, 0]), quality(-1.0, 1.0))[:, 0]
+    expected = [64.0 * math.cos(math.pi - 1e-3), 64.0 * (math.cos(1e-3) - 0.8)]
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9)
+
+
+def test_the_quality_is_the_standardised_norm_times_h():
+    norms = torch.tensor([10.0, 20.0, 23.0, 90.0], dtype=torch.float64)
+    found = norm_quality(norms, quality(20.0), quality(5.0), 0.333)
+    expected = [0.333 * -10 / 5.001, 0.0, 0.333 * 3 / 5.001, 1.0]
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9)

@@ -10,7 +10,14 @@ import torch
 
 from faceassay import seeds
 from faceassay_plugins.recognizers.iresnet import transforms
-from faceassay_plugins.recognizers.iresnet.transforms import Transforms, crop, flip, low_resolution, photometric
+from faceassay_plugins.recognizers.iresnet.transforms import (
+    Share,
+    Transforms,
+    crop,
+    flip,
+    low_resolution,
+    photometric,
+)
 
 EACH = pytest.mark.parametrize("transform", [crop, low_resolution, photometric, flip])
 
@@ -207,3 +214,35 @@ def test_the_global_random_states_are_left_alone():
 
 def test_an_empty_batch_stays_empty():
     assert Transforms(1.0, 1.0, 1.0, 1.0)(images(0), 1, 1).shape == (0, 3, 32, 32)
+
+
+@pytest.mark.parametrize("mode", ["black", "stretch"])
+@pytest.mark.parametrize("world", [1, 2, 4])
+def test_what_happens_to_an_image_does_not_depend_on_who_changes_it(world, mode):
+    x, changed = images(16), Transforms(0.5, 0.5, 0.5, 0.5, mode)
+    shares = [Share.of_process(16, rank, world) for rank in range(world)]
+    parts = [changed(x[share.rows], 11, 3, share) for share in shares]
+    assert torch.allclose(torch.cat(parts), changed(x, 11, 3), atol=1e-6)
+
+
+def test_a_stretched_crop_is_the_box_enlarged_by_torch():
+    """Linear interpolation of half-pixel centres, as torchvision's RandomResizedCrop without antialiasing."""
+    x = images(40)
+    boxes_of = list(boxes(crop(x, random(7), 1.0)))
+    stretched = crop(x, random(7), 1.0, mode="stretch")
+    for before, after, (top, bottom, left, right) in zip(x, stretched, boxes_of, strict=True):
+        box = before[None, :, top:bottom, left:right]
+        expected = torch.nn.functional.interpolate(box, (32, 32), mode="bilinear", align_corners=False)
+        assert torch.allclose(after, expected[0], atol=1e-5)
+
+
+def test_stretched_crops_change_the_share_of_images_that_black_ones_do():
+    x = images(400, 16)
+    black, stretched = ((crop(x, random(), 0.2, mode=mode) != x).flatten(1).any(1) for mode in ("black", "stretch"))
+    assert torch.equal(black, stretched)
+
+
+def test_another_epoch_changes_an_image_in_another_way():
+    x, changed = images(8), Transforms(1.0, 1.0, 1.0, 0.5)
+    epochs = [changed(x, 11, step) for step in range(4)]
+    assert all(not torch.equal(a, b) for i, a in enumerate(epochs) for b in epochs[:i])

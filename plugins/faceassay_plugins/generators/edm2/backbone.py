@@ -197,6 +197,18 @@ class Edm2Backbone(Generator):
         rampup = self.rampup_images or min(LONGEST_RAMPUP, self.images / 20)
         return self.learning_rate / math.sqrt(max(images / decay, 1)) * min(images / rampup, 1)
 
+    def check_world(self, world: int) -> None:
+        """Check that ``world`` processes can share the batches.
+
+        Raises:
+            ValueError: when they cannot do so evenly.
+        """
+        if self.batch_size % world:
+            raise ValueError(
+                f"{world} processes cannot share batches of {self.batch_size} images evenly: "
+                f"choose a batch_size that {world} divides, or another number of processes"
+            )
+
     def check(self, image_size: int, identities: int) -> None:
         """Check that main network and guide can be built for such images.
 

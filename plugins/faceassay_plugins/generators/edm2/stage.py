@@ -57,11 +57,10 @@ def _seed(course: Course, run: StageContext) -> int:
 
 
 def _require_shares(plugin: Edm2Backbone, run: StageContext) -> None:
-    if plugin.batch_size % run.world:
-        raise FaceassayError(
-            f"{plugin.name}: {run.world} processes cannot share batches of {plugin.batch_size} images evenly: "
-            f"choose a batch_size that {run.world} divides, or another number of processes"
-        )
+    try:
+        plugin.check_world(run.world)
+    except ValueError as error:
+        raise FaceassayError(f"{plugin.name}: {error}") from error
     if run.world > 1 and not torch.distributed.is_initialized():
         raise FaceassayError(
             f"{plugin.name} is to run in {run.world} processes, but torch.distributed is not initialised: "

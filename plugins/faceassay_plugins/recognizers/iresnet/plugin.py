@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from faceassay.contracts import FaceDataset, FittedRecognizer, Recognizer, StageContext, parameter
 from faceassay_plugins.recognizers.iresnet.presets import PRESETS
+from faceassay_plugins.recognizers.iresnet.size import Family, multiply_adds, parameters
 
 if TYPE_CHECKING:
     from faceassay_plugins.recognizers.iresnet.network import Backbone
@@ -18,21 +19,43 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30
 """Residual blocks of the four stages by the name of the network (r100 is also called IR101)."""
 DEFAULT_EPOCHS = 26
 
+ALIASES = {101: 100, "ir18": 18, "ir34": 34, "ir50": 50, "ir100": 100, "ir101": 100}
+"""Other names of the networks; IR101 and r100 are one."""
+
+
+def _known(depth: Any) -> Any:
+    """Return the one name that a network has in keys."""
+    return ALIASES.get(depth, depth) if isinstance(depth, int | str) else depth
+
+
+Depth = Annotated[Literal[18, 34, 50, 100], BeforeValidator(_known)]
 Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 class IResNet(Recognizer):
-    """Train a residual network with a margin loss; the defaults are AdaFace's and CVLface's recipe for CASIA."""
+    """Train a residual network with a margin loss.
+
+    The defaults are the recipe of AdaFace and CVLface for CASIA-WebFace on the network of arcface_torch; the presets
+    are recipes as public code has them. The result is the network after the last update: no checkpoint is chosen by a
+    score.
+    """
 
     name: ClassVar[str] = "iresnet"
     version: ClassVar[str] = "1"
-    summary: ClassVar[str] = "residual network with ArcFace or CosFace, trained with crop, low resolution and jitter"
+    summary: ClassVar[str] = "residual network with ArcFace, CosFace or AdaFace, with the papers' augmentations"
     paper: ClassVar[str | None] = "Deng et al. 2019, ArcFace, equation 3; training augmentations of Kim et al. 2022"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
 
-    depth: Literal[18, 34, 50, 100] | tuple[Count, Count, Count, Count] = parameter(
-        50, description="network by name (arcface_torch r18, r34, r50, r100) or the blocks of its four stages"
+    family: Family = parameter(
+        "arcface_torch",
+        description="whose network: arcface_torch's, or the IR_* of AdaFace, CVLface and TFace (adaface), which differ "
+        "in the first shortcut, the last BatchNorm and the initial weights",
+    )
+    depth: Depth | tuple[Count, Count, Count, Count] = parameter(
+        50,
+        description="network by name (18, 34, 50, 100; ir18 to ir101 are the same, ir101 is 100) or the blocks of its "
+        "four stages",
     )
     width: int = parameter(64, ge=1, unit="channels", description="channels of the first stage; the papers use 64")
     image_size: int = parameter(
@@ -42,10 +65,33 @@ class IResNet(Recognizer):
     dropout: float = parameter(
         0.0, ge=0, lt=1, description="dropout before the linear layer (arcface_torch 0, AdaFace 0.4)"
     )
-    loss: Literal["arcface", "cosface"] = parameter("arcface", description="where the margin goes: angle or cosine")
+    loss: Literal["arcface", "cosface", "adaface"] = parameter(
+        "arcface", description="where the margin goes: to the angle, the cosine, or as the norm of the embedding says"
+    )
+    gradient: Literal["exact", "straight_through"] = parameter(
+        "exact",
+        description="exact is the derivative of the margin (AdaFace, TFace); straight_through takes the margin for a "
+        "constant (insightface, CVLface)",
+    )
     scale: float = parameter(64.0, gt=0, description="s, the norm that logits are scaled to (64 in all recipes)")
     margin: float = parameter(
-        0.5, ge=0, le=3, description="m, in radians for arcface (0.5), a cosine for cosface (0.4 in insightface)"
+        0.5,
+        ge=0,
+        le=3,
+        description="m: radians for arcface (0.5), a cosine for cosface (0.4 in insightface), both for adaface (0.4)",
+    )
+    norm_concentration: float = parameter(
+        0.333, ge=0, description="h of adaface: a norm 1/h standard deviations from the mean is the best or the worst"
+    )
+    norm_decay: float = parameter(
+        0.01, gt=0, le=1, description="weight of a batch in the running mean and deviation of norms (adaface, t_alpha)"
+    )
+    sample_rate: float = parameter(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of the class centres that take part in a step, those of the batch among them (Partial FC); "
+        "weight decay and momentum still act on the others. Below 1 in one process only",
     )
     epochs: int | None = parameter(
         None,
@@ -61,8 +107,11 @@ class IResNet(Recognizer):
     )
     learning_rate: float = parameter(0.1, gt=0, description="highest learning rate of SGD (AdaFace, CVLface 0.1)")
     momentum: float = parameter(0.9, ge=0, lt=1, description="momentum of SGD")
-    weight_decay: float = parameter(
-        5e-4, ge=0, description="weight decay of weights with two or more axes, class centres included (CVLface 5e-4)"
+    weight_decay: float = parameter(5e-4, ge=0, description="weight decay, class centres included (5e-4 everywhere)")
+    decay: Literal["all", "matrices", "not_batchnorm"] = parameter(
+        "matrices",
+        description="what decays: all weights (insightface), those with two or more axes (CVLface), all but "
+        "BatchNorm's (AdaFace)",
     )
     warmup: float = parameter(
         1 / 26,
@@ -81,7 +130,10 @@ class IResNet(Recognizer):
         5.0, gt=0, description="largest norm of the network's gradient, class centres apart (insightface, CVLface 5)"
     )
     crop_probability: float = parameter(
-        0.2, ge=0, le=1, description="probability to black out all but a random box (AdaFace scripts 0.2)"
+        0.2, ge=0, le=1, description="probability to crop to a random box (AdaFace scripts 0.2)"
+    )
+    crop_mode: Literal["black", "stretch"] = parameter(
+        "black", description="what becomes of the box: in place on black (AdaFace, CVLface), stretched (ADMIS)"
     )
     low_resolution_probability: float = parameter(
         0.2, ge=0, le=1, description="probability to shrink and enlarge again (AdaFace scripts 0.2)"
@@ -90,6 +142,11 @@ class IResNet(Recognizer):
         0.2, ge=0, le=1, description="probability to change brightness, contrast and saturation (AdaFace scripts 0.2)"
     )
     flip_probability: float = parameter(0.5, ge=0, le=1, description="probability to mirror left to right")
+    precision: Literal["auto", "float32", "bfloat16"] = parameter(
+        "auto",
+        description="floating-point type inside the network: auto is bfloat16 on a GPU, float32 on a CPU; margin and "
+        "loss are float32",
+    )
 
     @model_validator(mode="after")
     def _length_is_given_once(self) -> Self:
@@ -103,8 +160,8 @@ class IResNet(Recognizer):
         return self.depth if isinstance(self.depth, tuple) else BLOCKS[self.depth]
 
     def architecture(self) -> Mapping[str, Any]:
-        """Return the blocks of the stages and the width."""
-        return {"blocks": list(self.blocks), "width": self.width}
+        """Return the family, the blocks of the stages and the width."""
+        return {"family": self.family, "blocks": list(self.blocks), "width": self.width}
 
     def updates_for(self, images: int) -> int:
         """Return the optimizer steps on ``images`` images: ``updates``, or ``epochs`` rounded up to full batches."""
@@ -122,9 +179,11 @@ class IResNet(Recognizer):
 
     def multiply_adds(self) -> int:
         """Return the multiply-adds of one forward pass of one image, class centres left out."""
-        from faceassay_plugins.recognizers.iresnet.size import multiply_adds
+        return multiply_adds(self.blocks, self.width, self.image_size, self.embedding, self.family)
 
-        return multiply_adds(self.blocks, self.width, self.image_size, self.embedding)
+    def parameter_count(self) -> int:
+        """Return the parameters of the network, class centres left out."""
+        return parameters(self.blocks, self.width, self.image_size, self.embedding, self.family)
 
     def check(self, image_size: int, identities: int) -> None:
         """Check the size of the images and that there is something to tell apart.
@@ -140,12 +199,31 @@ class IResNet(Recognizer):
         if identities < 2:
             raise ValueError(f"iresnet needs at least 2 identities to train on (got {identities})")
 
+    def check_world(self, world: int) -> None:
+        """Check that ``world`` processes can share the training.
+
+        Raises:
+            ValueError: when the batches cannot be shared evenly, a share is too small for BatchNorm, or class centres
+                are sampled.
+        """
+        if self.batch_size % world or self.batch_size < 2 * world:
+            raise ValueError(
+                f"{world} processes cannot share batches of {self.batch_size} images evenly, two or more each: "
+                f"choose a batch_size that {world} divides, or another world"
+            )
+        if world > 1 and self.sample_rate < 1:
+            raise ValueError(
+                f"class centres are sampled in one process only (world is {world}, sample_rate {self.sample_rate:g}): "
+                "set sample_rate to 1, or world to 1"
+            )
+
     def fit(self, data: FaceDataset, run: StageContext) -> None:
         """Train on ``data`` and write network, class centres, history and configuration into ``run.folder``.
 
         Raises:
-            FaceassayError: when images have another size, there are fewer than two identities, or ``run.world`` > 1.
-            DivergenceError: when the loss or a weight is not finite.
+            FaceassayError: when images have another size, there are fewer than two identities, the processes cannot
+                share the batches, or the checkpoint is another training's.
+            DivergenceError: when the loss or a weight is not finite, or the loss is too high for too long.
         """
         from faceassay_plugins.recognizers.iresnet.training import train
 
@@ -164,4 +242,4 @@ class IResNet(Recognizer):
         from faceassay_plugins.recognizers.iresnet.network import Backbone
 
         with torch.random.fork_rng(devices=[]):
-            return Backbone(self.blocks, self.width, self.image_size, self.embedding)
+            return Backbone(self.blocks, self.width, self.image_size, self.embedding, self.family)

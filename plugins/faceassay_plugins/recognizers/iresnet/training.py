@@ -1,138 +1,136 @@
-"""Own the training of an IResNet: batches, updates, checkpoints, the files of the result. Parameters are the plugin's.
+"""Own the training of an IResNet: updates, checkpoints, divergence, the result. Parameters are the plugin's.
 
 Everything random in step k comes from the stage's seed and k (or the number of the epoch), so a training that was
 killed and resumed writes the same bytes as one that was not.
+
+Several processes share a training: each draws the randomness of the whole batch and takes its own share of the images,
+and gradients are averaged. BatchNorm sees a share, so their number changes the result; of its running statistics those
+of the first process are kept (as in insightface).
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn import functional
 
 from faceassay import seeds
 from faceassay.contracts import DivergenceError, FaceassayError, FaceDataset, ImageBatch, IntArray, StageContext
-from faceassay_plugins.recognizers import margins
+from faceassay_plugins.recognizers.iresnet.batches import read_ahead, reader
+from faceassay_plugins.recognizers.iresnet.course import batches, learning_rate, sampled_classes
+from faceassay_plugins.recognizers.iresnet.loss import MarginHead, Objective, loss_without_knowledge, precision_on
 from faceassay_plugins.recognizers.iresnet.network import initialise
-from faceassay_plugins.recognizers.iresnet.transforms import Transforms
+from faceassay_plugins.recognizers.iresnet.transforms import Share, Transforms
 
 if TYPE_CHECKING:
     from faceassay_plugins.recognizers.iresnet.plugin import IResNet
 
-CACHED_BYTES = 256 * 2**20
-"""Images that decode to at most this much are read once and kept."""
 HISTORY_ROWS = 100
-DECAY_AT_MILESTONE = 0.1
-CENTRES_STD = 0.01
-MARGINS = {"arcface": margins.arcface, "cosface": margins.cosface}
+PATIENCE_SHARE, PATIENCE_STEPS = 0.1, 100
+"""A training whose loss, after its warm-up, is above that of a network which knows nothing for a tenth of all steps and
+at least 100, one after the other, has diverged."""
 
 
 def train(recipe: IResNet, data: FaceDataset, run: StageContext) -> None:
     """Train ``recipe`` on ``data`` and write the result into ``run.folder``.
 
     Raises:
-        FaceassayError: when images have another size, there are fewer than two identities, or ``run.world`` > 1.
-        DivergenceError: when the loss or a weight is not finite.
+        FaceassayError: when images have another size, there are fewer than two identities, the processes cannot share
+            the batches, or the checkpoint is another training's.
+        DivergenceError: when the loss or a weight is not finite, or the loss is too high for too long.
     """
     _require_trainable(recipe, data, run)
     total = recipe.updates_for(len(data))
     training = Training(recipe, len(data.identities), total, run)
-    first, labels = training.resume(), data.labels
-    order = islice(batches(len(data), recipe.batch_size, run.seed, first), total - first)
-    for step, (index, images) in enumerate(_read_ahead(_reader(data), order), start=first):
+    first, share, labels = training.resume(), training.share, data.labels
+    order = (
+        index[share.rows] for index in islice(batches(len(data), recipe.batch_size, run.seed, first), total - first)
+    )
+    for step, (index, images) in enumerate(read_ahead(reader(data), order, run.threads), start=first):
         training.update(step, images, labels[index])
-        if run.checkpoints.due():
-            training.save(step + 1)
-        run.progress((step + 1) * recipe.batch_size, total * recipe.batch_size)
-    training.write(data)
-
-
-def batches(images: int, batch_size: int, seed: int, first: int = 0) -> Iterator[IntArray]:
-    """Yield the image numbers of every batch from step ``first`` on, int64 [batch_size], without end.
-
-    Each epoch is a permutation of all images; the permutations follow on each other and are cut into full batches, so
-    no batch is too small for BatchNorm, no image is dropped, and a set smaller than a batch repeats within it.
-    """
-    order = seeds.derive(seed, "order")
-    epoch, offset = divmod(first * batch_size, images)
-    pending = seeds.generator(order, epoch).permutation(images)[offset:]
-    while True:
-        while len(pending) < batch_size:
-            epoch += 1
-            pending = np.concatenate([pending, seeds.generator(order, epoch).permutation(images)])
-        yield pending[:batch_size]
-        pending = pending[batch_size:]
-
-
-def learning_rate(recipe: IResNet, step: int, total: int) -> float:
-    """Return the learning rate of ``step`` (0 to ``total`` - 1): a linear warm-up times the schedule."""
-    progress = step / total
-    warmed = min(1.0, (step + 1) / (recipe.warmup * total)) if recipe.warmup else 1.0
-    match recipe.schedule:
-        case "steps":
-            factor = DECAY_AT_MILESTONE ** sum(progress >= milestone for milestone in recipe.milestones)
-        case "linear":
-            factor = 1 - progress
-        case "cosine":
-            factor = (1 + math.cos(math.pi * progress)) / 2
-    return float(recipe.learning_rate * warmed * factor)
+        if run.rank == 0:
+            if run.checkpoints.due():
+                training.save(step + 1)
+            run.progress((step + 1) * recipe.batch_size, total * recipe.batch_size)
+    if run.rank == 0:
+        training.write(data)
 
 
 class Training:
-    """Hold all that changes in a training: weights, class centres, momentum, history; ``total`` updates long."""
+    """Hold all that changes in a training: weights, class centres, momentum, history; ``total`` updates long.
+
+    Attributes:
+        share: the images of each batch that this process takes.
+    """
 
     def __init__(self, recipe: IResNet, identities: int, total: int, run: StageContext) -> None:
-        self.recipe, self.total, self.run = recipe, total, run
+        self.recipe, self.identities, self.total, self.run = recipe, identities, total, run
+        self.share = Share.of_process(recipe.batch_size, run.rank, run.world)
+        self.device = torch.device(run.device)
         random = torch.Generator().manual_seed(seeds.derive(run.seed, "weights"))
-        network = recipe.backbone()
-        initialise(network, random)
-        centres = torch.empty(identities, recipe.embedding).normal_(0, CENTRES_STD, generator=random)
-        network.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.network = network
-        self.centres = nn.Parameter(centres.to(run.device))
-        self.optimizer = _optimizer([*self.network.parameters(), self.centres], recipe)
+        self.network = recipe.backbone()
+        initialise(self.network, random)
+        self.head = MarginHead(recipe, identities, random, run.world).to(self.device)
+        self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.objective: nn.Module = Objective(self.network, self.head, precision_on(self.device, recipe.precision))
+        self.weights = self.objective.state_dict()
+        groups = decay_groups(self.objective, recipe)
+        self.optimizer = torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum)
         self.transforms = _transforms(recipe)
         self.history: list[dict[str, float]] = []
         self.recent_losses: list[float] = []
+        self.excess = 0
 
     def update(self, step: int, images: ImageBatch, labels: IntArray) -> None:
-        """Make one optimizer step on ``images`` (uint8 [B, H, W, 3]) with their ``labels`` (int64 [B])."""
+        """Make one optimizer step on this process's ``images`` (uint8 [b, H, W, 3]) with their ``labels`` (int64 [b]).
+
+        Raises:
+            DivergenceError: see ``train``; the state before this step is saved.
+        """
         rate = learning_rate(self.recipe, step, self.total)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        loss = self._loss(step, images, torch.from_numpy(labels).to(self.run.device))
-        self._record(step, float(loss.detach()), rate)
+        loss = self._loss(step, images, labels)
+        self._note(step, self._averaged_over_processes(loss.detach()), rate)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
+        self._average_gradients()
         if self.recipe.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_clip)
         self.optimizer.step()
 
     def save(self, steps: int) -> None:
         """Store the state after ``steps`` steps."""
-        document = {"history": self.history, "recent_losses": self.recent_losses}
-        self.run.checkpoints.save(steps, {**self._values(), **self._momenta()}, document)
+        document = {
+            "training": self._identity(),
+            "history": self.history,
+            "recent_losses": self.recent_losses,
+            "excess": self.excess,
+        }
+        self.run.checkpoints.save(steps, {**self.weights, **self._momenta()}, document)
 
     def resume(self) -> int:
-        """Take up the newest checkpoint, if there is one, and return the number of steps already made."""
+        """Take up the newest checkpoint, if there is one, and return the number of steps already made.
+
+        Raises:
+            FaceassayError: when it is of a training with other parameters, classes, seed or number of processes.
+        """
         found = self.run.checkpoints.load()
         if found is None:
             return 0
         steps, tensors, document = found
-        for name, value in {**self._values(), **self._momenta()}.items():
+        _require_same(document["training"], self._identity())
+        for name, value in {**self.weights, **self._momenta()}.items():
             value.copy_(tensors[name])
         self.history, self.recent_losses = document["history"], document["recent_losses"]
+        self.excess = document["excess"]
         self.run.log(f"resumed after {steps} of {self.total} updates")
         return steps
 
@@ -142,52 +140,110 @@ class Training:
         Raises:
             DivergenceError: when the last update left a value that is not finite.
         """
-        if not all(bool(value.isfinite().all()) for value in self._values().values()):
-            raise _divergence(f"weights are not finite after step {self.total - 1} of {self.total}")
+        if not all(bool(value.isfinite().all()) for value in self.weights.values()):
+            raise self._divergence(f"weights are not finite after step {self.total - 1} of {self.total}")
         folder = self.run.folder
         network = {name: value.cpu().contiguous() for name, value in self.network.state_dict().items()}
         save_file(network, folder / "network.safetensors")
-        save_file({"centres": self.centres.detach().cpu()}, folder / "centres.safetensors")
+        save_file({"centres": self.head.centres.detach().cpu()}, folder / "centres.safetensors")
         configuration = {
             "parameters": self.recipe.model_dump(mode="json"),
             "identity_count": len(data.identities),
             "identities": list(data.identities),
             "images": len(data),
             "updates": self.total,
+            "processes": self.run.world,
         }
         _write_json(folder / "config.json", configuration)
         _write_json(folder / "history.json", self.history)
 
-    def _loss(self, step: int, images: ImageBatch, labels: Tensor) -> Tensor:
-        pixels = torch.from_numpy(images).to(self.run.device).permute(0, 3, 1, 2).float() / 255
-        changed = self.transforms(pixels, seeds.derive(self.run.seed, "transforms"), step)
-        embedded = self.network(2 * changed - 1, self._kept(step, len(images)))
-        cosine = functional.linear(functional.normalize(embedded), functional.normalize(self.centres))
-        logits = MARGINS[self.recipe.loss](cosine, labels, scale=self.recipe.scale, margin=self.recipe.margin)
-        return functional.cross_entropy(logits, labels)
+    def _loss(self, step: int, images: ImageBatch, labels: IntArray) -> Tensor:
+        pixels = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float() / 255
+        changed = self.transforms(pixels, seeds.derive(self.run.seed, "transforms"), step, self.share)
+        classes = self._classes(step, labels)
+        loss: Tensor = self.objective(
+            2 * changed - 1, torch.from_numpy(labels).to(self.device), self._kept(step), classes
+        )
+        return loss
 
-    def _kept(self, step: int, count: int) -> Tensor | None:
+    def _classes(self, step: int, labels: IntArray) -> Tensor | None:
+        """Draw the classes whose centres take part, None for all."""
+        rate = self.recipe.sample_rate
+        if rate == 1:
+            return None
+        seed = seeds.derive(self.run.seed, "classes")
+        return torch.from_numpy(sampled_classes(labels, self.identities, rate, seed, step)).to(self.device)
+
+    def _kept(self, step: int) -> Tensor | None:
         """Draw the factors of dropout: 0 or 1 / (1 - p)."""
         share = 1 - self.recipe.dropout
         if share == 1:
             return None
-        random = torch.Generator(self.run.device).manual_seed(seeds.derive(self.run.seed, "dropout", {"step": step}))
-        factors = torch.empty(count, *self.network.final_shape, device=self.run.device)
-        return factors.bernoulli_(share, generator=random) / share
+        random = torch.Generator(self.device).manual_seed(seeds.derive(self.run.seed, "dropout", {"step": step}))
+        factors = torch.empty(self.share.of, *self.network.final_shape, device=self.device)
+        return factors.bernoulli_(share, generator=random)[self.share.rows] / share
 
-    def _record(self, step: int, loss: float, rate: float) -> None:
+    def _note(self, step: int, loss: float, rate: float) -> None:
         """Keep one row of history for every hundredth of the training, with the mean loss since the last one."""
-        if not math.isfinite(loss):
-            raise _divergence(f"the loss is {loss} at step {step} of {self.total}")
+        self._require_convergence(step, loss)
         self.recent_losses.append(loss)
         if (step + 1) % -(-self.total // HISTORY_ROWS) == 0 or step + 1 == self.total:
             mean = math.fsum(self.recent_losses) / len(self.recent_losses)
             self.history.append({"step": step + 1, "loss": mean, "learning_rate": rate})
             self.recent_losses = []
 
-    def _values(self) -> dict[str, Tensor]:
-        network = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        return {**network, "centres": self.centres.detach()}
+    def _require_convergence(self, step: int, loss: float) -> None:
+        ceiling = loss_without_knowledge(self.recipe, self.identities)
+        warmed = step >= self.recipe.warmup * self.total
+        excess = self.excess + 1 if warmed and loss > ceiling else 0
+        if not math.isfinite(loss):
+            self._give_up(step, f"the loss is {loss} at step {step} of {self.total}")
+        if excess >= max(PATIENCE_STEPS, PATIENCE_SHARE * self.total):
+            self._give_up(
+                step,
+                f"the loss is {loss:.3g} at step {step} of {self.total} and has been above {ceiling:.3g}, that of a "
+                f"network which knows nothing, for {excess} steps",
+            )
+        self.excess = excess
+
+    def _give_up(self, step: int, found: str) -> None:
+        if self.run.rank == 0:
+            self.save(step)
+        raise self._divergence(f"{found}; the state after {step} steps is saved")
+
+    def _divergence(self, found: str) -> DivergenceError:
+        clip = "set gradient_clip" if self.recipe.gradient_clip is None else "lower gradient_clip"
+        return DivergenceError(
+            f"the training of iresnet diverged: {found}: lower learning_rate (now {self.recipe.learning_rate:g}), "
+            f"raise warmup, lower margin, or {clip}"
+        )
+
+    def _average_gradients(self) -> None:
+        """Give every process the mean of their gradients.
+
+        All are added in one piece: DistributedDataParallel orders its pieces anew after the first step, and a resumed
+        training would then add in another order than one that was not killed.
+        """
+        if self.run.world == 1:
+            return
+        gradients = [weight.grad for weight in self.objective.parameters() if weight.grad is not None]
+        whole = torch.cat([gradient.flatten() for gradient in gradients])
+        torch.distributed.all_reduce(whole)
+        whole /= self.run.world
+        means = torch.split(whole, [gradient.numel() for gradient in gradients])
+        for gradient, mean in zip(gradients, means, strict=True):
+            gradient.copy_(mean.view_as(gradient))
+
+    def _averaged_over_processes(self, loss: Tensor) -> float:
+        if self.run.world > 1:
+            torch.distributed.all_reduce(loss)
+            loss /= self.run.world
+        return float(loss)
+
+    def _identity(self) -> dict[str, Any]:
+        """Return what makes this training another one."""
+        facts = {"identities": self.identities, "updates": self.total, "seed": self.run.seed, "world": self.run.world}
+        return {**self.recipe.model_dump(mode="json"), **facts}
 
     def _momenta(self) -> dict[str, Tensor]:
         """Return the momentum buffers by number; those not yet made are made, as zeros."""
@@ -200,13 +256,21 @@ class Training:
         return {f"momentum.{i}": state["momentum_buffer"] for i, state in enumerate(states)}
 
 
-def _optimizer(parameters: Sequence[nn.Parameter], recipe: IResNet) -> torch.optim.SGD:
-    trained = [weight for weight in parameters if weight.requires_grad]
-    groups = [
-        {"params": [weight for weight in trained if weight.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [weight for weight in trained if weight.ndim <= 1], "weight_decay": 0.0},
+def decay_groups(objective: nn.Module, recipe: IResNet) -> list[dict[str, Any]]:
+    """Return the trained weights in two groups of the optimizer: those that decay, and those that do not."""
+    norms = [module for module in objective.modules() if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d)]
+    of_norms = {id(weight) for norm in norms for weight in norm.parameters()}
+    rules: dict[str, Callable[[nn.Parameter], bool]] = {
+        "all": lambda weight: False,
+        "matrices": lambda weight: weight.ndim <= 1,
+        "not_batchnorm": lambda weight: id(weight) in of_norms,
+    }
+    spared = rules[recipe.decay]
+    trained = [weight for weight in objective.parameters() if weight.requires_grad]
+    return [
+        {"params": [weight for weight in trained if not spared(weight)], "weight_decay": recipe.weight_decay},
+        {"params": [weight for weight in trained if spared(weight)], "weight_decay": 0.0},
     ]
-    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum)
 
 
 def _transforms(recipe: IResNet) -> Transforms:
@@ -215,39 +279,31 @@ def _transforms(recipe: IResNet) -> Transforms:
         low_resolution=recipe.low_resolution_probability,
         photometric=recipe.photometric_probability,
         flip=recipe.flip_probability,
+        crop_mode=recipe.crop_mode,
     )
 
 
-def _divergence(found: str) -> DivergenceError:
-    return DivergenceError(f"the training of iresnet diverged: {found}; lower learning_rate, or set gradient_clip")
-
-
 def _require_trainable(recipe: IResNet, data: FaceDataset, run: StageContext) -> None:
-    if run.world != 1:
-        raise FaceassayError(f"iresnet trains in one process (got world {run.world}): run it with world 1")
     try:
         recipe.check(data.image_size, len(data.identities))
+        recipe.check_world(run.world)
     except ValueError as error:
         raise FaceassayError(str(error)) from error
+    if run.world > 1 and not torch.distributed.is_initialized():
+        raise FaceassayError(
+            f"iresnet is to train in {run.world} processes, but torch.distributed is not initialised: "
+            "start the stage through the launcher, or set world to 1"
+        )
 
 
-def _reader(data: FaceDataset) -> Callable[[IntArray], ImageBatch]:
-    if len(data) * data.image_size**2 * 3 > CACHED_BYTES:
-        return data.images
-    pixels = data.images(np.arange(len(data)))
-    return lambda index: pixels[index]
-
-
-def _read_ahead(
-    read: Callable[[IntArray], ImageBatch], order: Iterator[IntArray]
-) -> Iterator[tuple[IntArray, ImageBatch]]:
-    """Yield the images of each batch, reading the next one in a thread meanwhile."""
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        coming = deque((index, reader.submit(read, index)) for index in islice(order, 1))
-        while coming:
-            index, images = coming.popleft()
-            coming.extend((after, reader.submit(read, after)) for after in islice(order, 1))
-            yield index, images.result()
+def _require_same(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    names = [name for name in {**saved, **wanted} if saved.get(name) != wanted.get(name)]
+    if names:
+        said = ", ".join(f"{name} {saved.get(name)} there and {wanted.get(name)} here" for name in names)
+        raise FaceassayError(
+            f"the checkpoint is of another training of iresnet ({said}): train with what it was made with, "
+            "or remove it to begin anew"
+        )
 
 
 def _write_json(path: Path, document: Any) -> None:

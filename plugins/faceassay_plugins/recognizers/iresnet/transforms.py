@@ -4,12 +4,18 @@ Every function draws from the generator it is given, the same number of values w
 the global random state alone; so the draws for one transform do not depend on whether another is switched on. Images
 are float tensors [B, 3, S, S], RGB, 0 to 1; where the papers' code rounds to 8 bits after each step, this does not.
 
-Source: the three training augmentations of AdaFace (Kim et al. 2022) and CVLface ``basic_v1``, named in ScoreMix.
+Where several processes share a batch, each draws for the whole batch and changes the images that it has: what happens
+to an image does not depend on who does it.
+
+Sources: the three training augmentations of AdaFace (Kim et al. 2022) and CVLface ``basic_v1``, named in ScoreMix; the
+stretched crop of ADMIS is torchvision's RandomResizedCrop.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,6 +33,40 @@ LOWEST_RATIO = 0.2
 JITTER = 0.5
 LUMINANCE = (0.299, 0.587, 0.114)
 
+CropMode = Literal["black", "stretch"]
+"""What becomes of a cropped box: it stays in place on black (AdaFace), or fills the image (ADMIS)."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Say which images of a batch are at hand.
+
+    Attributes:
+        first: number in the batch of the first of them.
+        count: how many.
+        of: images of the whole batch.
+    """
+
+    first: int
+    count: int
+    of: int
+
+    @classmethod
+    def of_process(cls, batch_size: int, rank: int, world: int) -> Share:
+        """Return the share of process ``rank`` of ``world`` in batches that they can share evenly."""
+        count = batch_size // world
+        return cls(rank * count, count, batch_size)
+
+    @classmethod
+    def whole(cls, x: Tensor) -> Share:
+        """Return the share of one that has all images ``x`` of a batch."""
+        return cls(0, len(x), len(x))
+
+    @property
+    def rows(self) -> slice:
+        """Where the images are in the batch."""
+        return slice(self.first, self.first + self.count)
+
 
 @dataclass(frozen=True)
 class Transforms:
@@ -34,67 +74,99 @@ class Transforms:
 
     Attributes:
         crop, low_resolution, photometric, flip: probabilities, 0 to 1, in the order in which they are applied.
+        crop_mode: what becomes of a cropped box.
     """
 
     crop: float = 0.2
     low_resolution: float = 0.2
     photometric: float = 0.2
     flip: float = 0.5
+    crop_mode: CropMode = "black"
 
-    def __call__(self, x: Tensor, seed: int, step: int) -> Tensor:
-        """Return the batch ``x`` as training sees it at ``step``; the draws depend on ``seed`` and ``step`` alone."""
-        random = seeds.generator(seed, step)
-        x = crop(x, random, self.crop)
-        x = low_resolution(x, random, self.low_resolution)
-        x = photometric(x, random, self.photometric)
-        return flip(x, random, self.flip)
+    def __call__(self, x: Tensor, seed: int, step: int, share: Share | None = None) -> Tensor:
+        """Return the batch ``x`` as training sees it at ``step``; the draws depend on ``seed`` and ``step`` alone.
+
+        Args:
+            x: the images of ``share``, all of the batch by default.
+            seed: of the training.
+            step: of the training.
+            share: which images of the batch they are.
+        """
+        random, share = seeds.generator(seed, step), share or Share.whole(x)
+        x = crop(x, random, self.crop, share, self.crop_mode)
+        x = low_resolution(x, random, self.low_resolution, share)
+        x = photometric(x, random, self.photometric, share)
+        return flip(x, random, self.flip, share)
 
 
-def crop(x: Tensor, random: np.random.Generator, probability: float) -> Tensor:
-    """Black out everything but a random box of 0.2 to 1 of the area and aspect 3/4 to 4/3; the box stays in place."""
+def crop(
+    x: Tensor, random: np.random.Generator, probability: float, share: Share | None = None, mode: CropMode = "black"
+) -> Tensor:
+    """Keep of an image a random box of 0.2 to 1 of the area and aspect 3/4 to 4/3, in place on black or stretched."""
+    share, size = share or Share.whole(x), x.shape[-1]
+    chosen = _chosen(share, random, probability)
+    boxes = tuple(side[share.rows][chosen] for side in _boxes(share.of, size, random))
+    return _replaced(x, chosen, _CROPPED[mode](_rows(x, chosen), *boxes))
+
+
+def _blackened(x: Tensor, top: IntArray, left: IntArray, height: IntArray, width: IntArray) -> Tensor:
+    top, left, height, width = (side[:, None] for side in (top, left, height, width))
     size = x.shape[-1]
-    chosen = _chosen(len(x), random, probability)
-    top, left, height, width = (side[chosen, None] for side in _boxes(len(x), size, random))
     pixel = np.arange(size)
     rows = (pixel >= top) & (pixel < top + height)
     columns = (pixel >= left) & (pixel < left + width)
     inside = torch.from_numpy(rows[:, None, :, None] & columns[:, None, None, :]).to(x.device)
-    return _replaced(x, chosen, torch.where(inside, _rows(x, chosen), 0.0))
+    return torch.where(inside, x, 0.0)
 
 
-def low_resolution(x: Tensor, random: np.random.Generator, probability: float) -> Tensor:
-    """Shrink to U(0.2, 1) of the side and enlarge again, each with a random one of OpenCV's five interpolations."""
+def _stretched(x: Tensor, top: IntArray, left: IntArray, height: IntArray, width: IntArray) -> Tensor:
+    """Enlarge each box to the whole image by linear interpolation."""
     size = x.shape[-1]
-    chosen = _chosen(len(x), random, probability)
-    sides = (random.uniform(LOWEST_RATIO, 1, len(x)) * size).astype(np.int64)[chosen]
-    down, up = (random.random((2, len(x))) * len(METHODS)).astype(np.int64)[:, chosen]
+    down, across = np.zeros((2, len(x), size, size), dtype=np.float32)
+    for row, (above, beside, high, wide) in enumerate(zip(top, left, height, width, strict=True)):
+        down[row, :, above : above + high] = resize_matrix(int(high), size, "linear")
+        across[row, :, beside : beside + wide] = resize_matrix(int(wide), size, "linear")
+    return torch.from_numpy(down).to(x).unsqueeze(1) @ x @ torch.from_numpy(across).to(x).unsqueeze(1).mT
+
+
+_CROPPED: dict[CropMode, Callable[..., Tensor]] = {"black": _blackened, "stretch": _stretched}
+
+
+def low_resolution(x: Tensor, random: np.random.Generator, probability: float, share: Share | None = None) -> Tensor:
+    """Shrink to U(0.2, 1) of the side and enlarge again, each with a random one of OpenCV's five interpolations."""
+    share, size = share or Share.whole(x), x.shape[-1]
+    chosen = _chosen(share, random, probability)
+    sides = (random.uniform(LOWEST_RATIO, 1, share.of) * size).astype(np.int64)[share.rows][chosen]
+    down, up = (random.random((2, share.of)) * len(METHODS)).astype(np.int64)[:, share.rows][:, chosen]
     shrink, enlarge = _resizers(size, sides, down, up)
     small = _resized(_rows(x, chosen), torch.from_numpy(shrink).to(x))
     return _replaced(x, chosen, _resized(small, torch.from_numpy(enlarge).to(x)))
 
 
-def photometric(x: Tensor, random: np.random.Generator, probability: float) -> Tensor:
+def photometric(x: Tensor, random: np.random.Generator, probability: float, share: Share | None = None) -> Tensor:
     """Scale brightness, contrast and saturation by U(0.5, 1.5) each, in random order (torchvision's ColorJitter).
 
     AdaFace's code gives it blue, green, red; here the channels are red, green, blue, as luminance expects.
     """
-    chosen = _chosen(len(x), random, probability)
-    factors = random.uniform(1 - JITTER, 1 + JITTER, (3, len(x)))[:, chosen]
-    order = random.random((3, len(x))).argsort(axis=0)[:, chosen]
+    share = share or Share.whole(x)
+    chosen = _chosen(share, random, probability)
+    factors = random.uniform(1 - JITTER, 1 + JITTER, (3, share.of))[:, share.rows][:, chosen]
+    order = random.random((3, share.of)).argsort(axis=0)[:, share.rows][:, chosen]
     changed = _rows(x, chosen)
     for factor, kind in zip(factors, order, strict=True):
         changed = _blended(changed, _column(factor, x), _column(kind == 1, x), _column(kind == 2, x))
     return _replaced(x, chosen, changed)
 
 
-def flip(x: Tensor, random: np.random.Generator, probability: float) -> Tensor:
+def flip(x: Tensor, random: np.random.Generator, probability: float, share: Share | None = None) -> Tensor:
     """Mirror images left to right."""
-    chosen = _chosen(len(x), random, probability)
+    chosen = _chosen(share or Share.whole(x), random, probability)
     return _replaced(x, chosen, _rows(x, chosen).flip(-1))
 
 
-def _chosen(count: int, random: np.random.Generator, probability: float) -> IntArray:
-    return np.flatnonzero(random.random(count) < probability)
+def _chosen(share: Share, random: np.random.Generator, probability: float) -> IntArray:
+    """Return which images of the share are changed, by their numbers in it."""
+    return np.flatnonzero(random.random(share.of)[share.rows] < probability)
 
 
 def _rows(x: Tensor, chosen: IntArray) -> Tensor:
