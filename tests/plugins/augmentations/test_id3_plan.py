@@ -139,8 +139,8 @@ def test_one_limit_may_be_given(tmp_path):
 
 
 def test_a_given_limit_above_the_other_is_refused(tmp_path):
-    with pytest.raises(FaceassayError, match=r"lb 1 \(as given\) must be .* below ub 0\.\d+ \(percentile 90"):
-        planned(tmp_path, lb=1.0)
+    with pytest.raises(FaceassayError, match=r"lb 0\.9999 \(as given\) must be .* below ub 0\.\d+ \(percentile 90"):
+        planned(tmp_path, lb=0.9999)
 
 
 def test_limits_of_equal_images_are_refused(tmp_path):
@@ -165,6 +165,8 @@ def test_real_people_of_one_image_set_no_limits(tmp_path):
         ({"lb": 0.5, "ub": 0.5}, "lb must be below ub"),
         ({"lb": -1.1, "ub": 0.5}, "greater than or equal to -1"),
         ({"lb": 0.5, "ub": 1.1}, "less than or equal to 1"),
+        ({"lb": 1.0}, "less than 1"),
+        ({"ub": -1.0}, "greater than -1"),
         ({"lb": float("nan")}, "finite"),
         ({"low_percentile": 90, "high_percentile": 10}, "low_percentile must be below"),
         ({"anchors": 1}, "greater than or equal to 2"),
@@ -269,6 +271,12 @@ def test_without_attributes_there_is_no_column(tmp_path):
 def test_attributes_are_needed_where_they_are_drawn(attributes, read):
     expected = {"generator", "recognizer"} | ({"attributes"} if read else set())
     assert Id3(attributes=attributes).needs() == expected
+
+
+@pytest.mark.parametrize("attributes", ["bootstrap", "none"])
+def test_a_generator_must_be_conditioned_on_what_is_drawn(attributes):
+    expected = {"identities"} | ({"attributes"} if attributes == "bootstrap" else set())
+    assert Id3(attributes=attributes).conditions_on() == expected
 
 
 def test_the_search_knows_what_places_anchors_and_no_more():

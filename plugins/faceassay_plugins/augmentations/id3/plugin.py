@@ -36,8 +36,6 @@ class Id3(IdentityGuidedSampling, Augmentation):
     summary: ClassVar[str] = "ID3: new identities around anchors, sampled with the gradient of a recognizer"
     paper: ClassVar[str | None] = "ID3 (NeurIPS 2024), section 3.5, algorithms 2 and 3, equations 6 to 9"
 
-    conditions_on: ClassVar[str] = "identities"
-
     anchors: int = parameter(10000, ge=2, unit="identities", description="number of anchors, each a new identity")
     images_per_identity: int = parameter(50, ge=1, unit="images", description="images of each identity")
     anchor_kind: Kind = parameter(
@@ -49,12 +47,12 @@ class Id3(IdentityGuidedSampling, Augmentation):
     lb: float | None = parameter(
         None,
         ge=-1,
-        le=1,
+        lt=1,
         description="least cosine of an embedding to its anchor (ID3's appendix: 0.5 or 0.7); none: low_percentile",
     )
     ub: float | None = parameter(
         None,
-        ge=-1,
+        gt=-1,
         le=1,
         description="what that cosine stays below (ID3's appendix: 0.7 or 0.9); none: high_percentile",
     )
@@ -87,8 +85,11 @@ class Id3(IdentityGuidedSampling, Augmentation):
 
     def needs(self) -> frozenset[str]:
         """Name generator and recognizer, and the attributes where images have any."""
-        drawn = frozenset() if self.attributes == "none" else frozenset({"attributes"})
-        return super().needs() | {"generator", "recognizer"} | drawn
+        return super().needs() | {"generator", "recognizer"} | self._drawn()
+
+    def conditions_on(self) -> frozenset[str]:
+        """Name identities, and the attributes where images have any."""
+        return self._drawn() | {"identities"}
 
     def planned_images(self, identities: int) -> int:
         """Return anchors x images per identity, whatever the number of real ones."""
@@ -143,6 +144,9 @@ class Id3(IdentityGuidedSampling, Augmentation):
                 f"{high:.6g} ({self._origin(self.ub, self.high_percentile)}): give both lb and ub"
             )
         return low, high
+
+    def _drawn(self) -> frozenset[str]:
+        return frozenset() if self.attributes == "none" else frozenset({"attributes"})
 
     def _names(self, sources: Sources) -> tuple[str, ...]:
         names = tuple(f"anchor-{i + 1:05d}" for i in range(self.anchors))
