@@ -57,7 +57,11 @@ class Id3(IdentityGuidedSampling, Augmentation):
         description="what that cosine stays below (ID3's appendix: 0.7 or 0.9); none: high_percentile",
     )
     low_percentile: float = parameter(
-        10, ge=0, le=100, unit="%", description="lb as a percentile of the real images' cosines to their class's mean"
+        10,
+        ge=0,
+        le=100,
+        unit="%",
+        description="lb as a percentile of the real images' cosines to the mean of their class, themselves included",
     )
     high_percentile: float = parameter(90, ge=0, le=100, unit="%", description="ub likewise")
     spread: Literal["independent", "tammes"] = parameter(
@@ -180,10 +184,18 @@ class Id3(IdentityGuidedSampling, Augmentation):
                 f"{drawn.least_within:.4f}"
             )
         run.log(
-            f"W = {self.weight:g} is to add about W Var(cos) = {self.weight * alike.variance:.2g} to the cosine of an "
-            f"image to its identity (guidance_space score; variance {alike.variance:.2g} within classes, of "
-            f"{len(alike.cosines)} real images); epsilon multiplies W by sqrt(1 + sigma^2) / sigma; this row: "
+            f"{self._predicted(alike.variance)}; epsilon multiplies W by sqrt(1 + sigma^2) / sigma; this row: "
             f"{self.guidance_space}"
+        )
+
+    def _predicted(self, variance: float | None) -> str:
+        """Say what W adds to the cosine of an image to its identity: under p exp(W cos) about W Var(cos)."""
+        if variance is None:
+            return f"W = {self.weight:g} adds W Var(cos), which is unknown: no real person has three images"
+        return (
+            f"W = {self.weight:g} is to add about W Var(cos) = {self.weight * variance:.2g} to the cosine of an image "
+            f"to its identity (guidance_space score; variance {variance:.2g} within real people, of each image's "
+            "cosine to the mean of the person's others)"
         )
 
     @staticmethod
