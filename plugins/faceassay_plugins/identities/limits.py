@@ -65,9 +65,9 @@ def agreement(embeddings: FloatArray, labels: IntArray, classes: int) -> Agreeme
     together = np.bincount(labels, minlength=classes)[labels] > 1
     means = centres(embeddings, labels, classes)
     cosines = np.einsum("nd,nd->n", embeddings, means[labels], dtype=np.float64)
-    lengths = np.bincount(labels, cosines, classes)  # of the sums of the embeddings of the classes
-    found = cosines, _to_others(cosines, lengths[labels]), labels
-    return Agreement(*(values[together] for values in found))
+    lengths = np.bincount(labels, cosines, classes).astype(np.float64)  # of the sums of the embeddings of the classes
+    to_others = _to_others(cosines, lengths[labels])
+    return Agreement(cosines[together], to_others[together], labels[together])
 
 
 def _to_others(cosines: NDArray[np.float64], lengths: NDArray[np.float64]) -> NDArray[np.float64]:
