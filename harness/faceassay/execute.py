@@ -15,9 +15,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from faceassay import keys
 from faceassay.checkpoints import DEFAULT_INTERVAL, FolderCheckpoints
-from faceassay.contracts import FaceassayError, Outcome, Resources, StageContext
+from faceassay.contracts import DataError, FaceassayError, Outcome, Resources, StageContext, data_paths
 from faceassay.environment import describe_environment, peak_memory_bytes
+from faceassay.given import plugin_digest
 from faceassay.graph import THREADED_KINDS, Stage
 from faceassay.hookspecs import ENTRY_POINT_GROUP
 from faceassay.inputs import input_contents, open_sources, stage_module
@@ -137,6 +139,7 @@ def _run(order: Order, store: Store) -> Mapping[str, Any]:
     try:
         with torch_settings(stage.threads) if stage.kind in THREADED_KINDS else nullcontext():
             _compute(order, store, context)
+        _require_unchanged(stage)
     finally:
         meter.note()
     return store.commit(stage.kind, stage.digest, work, _facts(order, inputs, meter))
@@ -155,6 +158,18 @@ def _compute(order: Order, store: Store, context: StageContext) -> None:
     sources = open_sources(stage, store, resources.device)
     stage_module(stage.kind).run(stage.plugin, sources, context)
     context.count_passes(sources.passes)
+
+
+def _require_unchanged(stage: Stage) -> None:
+    """Check, once the plugin has read its files, that they are those that the key tells of.
+
+    Raises:
+        DataError: when one is not: the artifact would be kept under the key of another.
+    """
+    now, told = keys.plugin_document(stage.plugin, plugin_digest(type(stage.plugin))), stage.key.document["plugin"]
+    changed = [name for name in data_paths(stage.plugin) if now["parameters"].get(name) != told["parameters"].get(name)]
+    if changed:
+        raise DataError(f"{' and '.join(changed)} of {stage.plugin.name} changed meanwhile: run again")
 
 
 def _drop_what_other_inputs_made(staging: Path, inputs: Mapping[str, Any]) -> None:

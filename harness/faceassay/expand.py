@@ -17,7 +17,7 @@ from faceassay.contracts.running import ATTRIBUTES
 from faceassay.given import DataInput, Given, PackInput
 from faceassay.graph import SHARED_KINDS, Cell, Graph, Row, Stage, stage_seed
 from faceassay.identity import differentiable, require_size
-from faceassay.judging import brought_recognizer, judging_problems
+from faceassay.judging import brought_recognizer, judging_problems, original_recognizer
 from faceassay.spec import MatrixSpec, SpecError
 from faceassay.spec.model import BroughtEntry
 from faceassay.spec.reader import Benchmark, Method
@@ -272,7 +272,7 @@ class Expansion:
         """
         brought = self.matrix.spec.original
         if brought is not None:
-            return brought_recognizer(brought)
+            return original_recognizer(brought, self.real)
         return self._trained(self.matrix.recognizer, {"real": self.real}, self.matrix.spec.seeds[0], "original")
 
     def _attributes(self) -> dict[str, Stage]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from faceassay import keys
@@ -70,6 +70,19 @@ class Provenance:
         """Tell whether both are one recognizer, or one network trained twice on the same images."""
         alike = self.network and self.data and (self.network, self.data) == (other.network, other.data)
         return bool(alike or (self.content and self.content == other.content))
+
+
+def original_recognizer(entry: BroughtEntry, real: DataInput) -> BroughtRecognizer:
+    """Return the recognizer that methods look through; a trained one has class centres where it saw these images alone.
+
+    Those of another training are other people's, however many there are.
+
+    Raises:
+        FaceassayError: as ``brought_recognizer``.
+    """
+    brought = brought_recognizer(entry)
+    knows_them = brought.kind != "artifact" or Provenance.of_brought(brought).data == real.fingerprint
+    return brought if knows_them else replace(brought, centres=False)
 
 
 def judging_problems(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> list[Problem]:

@@ -43,6 +43,11 @@ def test_values_out_of_range_are_named_with_their_images_in_every_column():
     )
 
 
+def test_a_number_too_large_for_float32_is_in_no_range():
+    with pytest.raises(DataError, match="wealth: inf"):
+        table([[np.inf]], Attribute("wealth", "euro", 0, 1e300))
+
+
 def test_many_values_out_of_range_are_counted():
     with pytest.raises(DataError, match=r"110 \(image 9\) and 15 more outside 0 to 100 years"):
         table(np.arange(101, 126)[:, None], AGE)

@@ -10,8 +10,9 @@ import pytest
 import tiny_matrix as tiny
 import tiny_plugins
 from faceassay.contracts import AttributePredictor, DataPath, Search, parameter
+from faceassay.execute import Order
 from faceassay.expand import expand
-from faceassay.inputs import open_sources
+from faceassay.inputs import open_artifact, open_sources
 from faceassay.registry import Origin, Registry
 from faceassay.spec import SpecError, read_matrix
 from faceassay.store import Store
@@ -286,6 +287,16 @@ def test_the_content_of_a_table_is_in_the_key_of_its_stage_alone(expanded, tmp_p
     after = keys(expanded(with_table(tmp_path, 31)), "attributes")
     assert before == same
     assert len(before & after) == 1
+
+
+def test_a_table_that_changed_after_the_matrix_was_read_makes_no_artifact(expanded, tmp_path):
+    (stage,) = of_kind(expanded(with_table(tmp_path, 30)), "attributes", "table")
+    with_table(tmp_path, 31)
+    store = Store.open(tmp_path / "store")
+    assert "path of table changed meanwhile: run again" in Order(stage, store.root)().error
+    with_table(tmp_path, 30)
+    assert Order(stage, store.root)().error is None
+    assert open_artifact(stage, store).values[0] == 30
 
 
 def test_a_table_that_lacks_images_is_refused_at_its_place(refused, tmp_path):

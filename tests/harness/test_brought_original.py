@@ -8,15 +8,18 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from faceassay.brought.opening import BroughtRecognizer
 from faceassay.cli.matrix import expanded
 from faceassay.contracts import DifferentiableRecognizer
 from faceassay.inputs import open_sources
+from faceassay.keys import plugin_document
 from faceassay.spec import SpecError
 from faceassay.store import Store
 from faceassay_plugins.augmentations.scoremix import ScoreMix
 from faceassay_plugins.generators.edm2.plugin import Edm2
+from faceassay_plugins.recognizers.iresnet.plugin import IResNet
 from matrices import MATRIX, SIZE, position, write_faces
 
 BOTH = frozenset({"generator", "recognizer"})
@@ -120,6 +123,29 @@ def test_keys_hold_what_was_brought_and_how_it_is_used(folder):
     assert synthesis(graph_of(folder, "{path: moved.pt, image_size: 16}")).digest == plain.digest
     save_torchscript(folder, seed=1)
     assert synthesis(graph_of(folder)).digest != plain.digest
+
+
+def save_artifact(folder, trained_on):
+    """Commit an untrained network as one that was trained on the images of a fingerprint; return its folder."""
+    plugin = IResNet(depth=(1, 1, 1, 1), width=8, image_size=SIZE, embedding=6)
+    store, key = Store.open(folder / trained_on), "cd" * 32
+    work = store.staging(key) / "work"
+    work.mkdir(parents=True)
+    save_file(plugin.backbone().state_dict(), work / "network.safetensors")
+    save_file({"centres": torch.ones(4, 6)}, work / "centres.safetensors")
+    inputs = {"real": {"data": {"fingerprint": trained_on}}}
+    store.commit("recognizer", key, work, {"key": {"plugin": plugin_document(plugin), "inputs": inputs}})
+    return store.folder("recognizer", key)
+
+
+def test_class_centres_count_where_the_recognizer_was_trained_on_these_images(folder):
+    real = graph_of(folder).data["train"].fingerprint
+    stages = [synthesis(graph_of(folder, f"{{path: {save_artifact(folder, saw)}}}")) for saw in (real, "others")]
+    same, other = (open_sources(stage, Store(folder / "store")).recognizer.class_centres() for stage in stages)
+    assert same.shape == (4, 6)
+    assert other is None
+    assert stages[0].inputs["recognizer"].fingerprint == stages[1].inputs["recognizer"].fingerprint
+    assert len({stage.digest for stage in stages}) == 2
 
 
 def test_an_onnx_file_is_refused_where_a_gradient_is_needed(folder, looks_through):

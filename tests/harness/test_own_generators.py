@@ -47,7 +47,19 @@ class OfIdentities(TinyGenerator):
     """Be conditioned on something else."""
 
     name = "of-identities"
-    conditioned_on = "identities"
+
+    def conditioned_on(self):
+        return frozenset({"identities"})
+
+
+class Demanding(TinyBlend):
+    """Ask for one condition more."""
+
+    name = "tiny-demanding"
+    wants: tuple[str, ...] = ("generator",)
+
+    def conditions_on(self):
+        return frozenset({"classes", "attributes"})
 
 
 class Sampling(Search):
@@ -88,6 +100,7 @@ def read(tmp_path):
         ("generator", "picky"): Picky,
         ("generator", "of-identities"): OfIdentities,
         ("augmentation", "tiny-hunter"): TinyHunter,
+        ("augmentation", "tiny-demanding"): Demanding,
     }
     classes = {**tiny.registry().classes, **known}
     registry = Registry(classes, dict.fromkeys(classes, Origin("tiny", "tiny", "1")))
@@ -131,6 +144,15 @@ def generator_of(graph, row):
 def test_a_generator_conditioned_on_something_else_is_refused_before_it_is_trained(refused_once):
     said = "needs a generator conditioned on classes, generator of-identities is conditioned on identities"
     refused_once(own("{plugin: of-identities}"), "{plugin: tiny-blend, wants: [generator]}, generator", said)
+
+
+def test_a_generator_that_lacks_a_condition_is_refused_before_it_is_trained(refused_once):
+    said = (
+        "needs a generator conditioned on attributes and classes, generator tiny-generator is conditioned on classes: "
+        "give the row a 'generator:' of its own, or other parameters"
+    )
+    text = changed(("tiny-blend, wants: [generator]}, generator", "tiny-demanding}, generator"), text=MATRIX)
+    refused_once(text, "{plugin: tiny-demanding}", said)
 
 
 # --- whose parameters count
@@ -270,3 +292,8 @@ def test_a_row_without_a_generator_is_still_refused_where_another_row_has_one(re
 def test_a_generator_that_its_row_does_not_read_is_refused(refused_once, old, new, message):
     text = changed((old, new), text=MATRIX)
     refused_once(text, "{rounds: 9}", message)
+
+
+def test_of_an_augmentation_that_is_wrong_itself_nothing_else_is_said(refused_once):
+    text = changed(("wants: [generator]}, generator: {rounds: 3}", "images: 0}, generator: {rounds: 3}"), text=MATRIX)
+    refused_once(text, "0}, generator", "greater than or equal to 1 (got 0)")

@@ -6,14 +6,25 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from faceassay import keys
-from faceassay.contracts import DataError, FaceassayError, FittedRecognizer, Recognizer
+from faceassay.contracts import (
+    DataError,
+    DifferentiableRecognizer,
+    FaceassayError,
+    FittedRecognizer,
+    FloatArray,
+    ImageBatch,
+    Recognizer,
+)
 from faceassay.fingerprints import file_digests
 from faceassay.registry import load_plugins
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 RECORD = "record.json"
 """The store's own file in the folder of an artifact."""
@@ -105,3 +116,33 @@ def load(folder: Path, *, device: str = "cpu") -> FittedRecognizer:
     artifact = Artifact.of(folder)
     artifact.verify()
     return artifact.recognizer().load(folder, device)
+
+
+def without_centres(recognizer: FittedRecognizer) -> FittedRecognizer:
+    """Return ``recognizer`` without class centres; gradients pass through it where they did."""
+    if isinstance(recognizer, DifferentiableRecognizer):
+        return _DifferentiableHeadless(recognizer, recognizer)
+    return _Headless(recognizer)
+
+
+@dataclass(frozen=True, eq=False)
+class _Headless:
+    recognizer: FittedRecognizer
+
+    @property
+    def image_size(self) -> int:
+        return self.recognizer.image_size
+
+    def embed(self, images: ImageBatch) -> FloatArray:
+        return self.recognizer.embed(images)
+
+    def class_centres(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class _DifferentiableHeadless(_Headless):
+    differentiable: DifferentiableRecognizer
+
+    def features(self, x: Tensor) -> Tensor:
+        return self.differentiable.features(x)

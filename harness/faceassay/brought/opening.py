@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from faceassay import keys
 from faceassay.brought import onnx_model, torchscript
-from faceassay.brought.artifact import Artifact
+from faceassay.brought.artifact import Artifact, without_centres
 from faceassay.brought.artifact import load as load_artifact
 from faceassay.brought.preprocessing import Preprocessing
 from faceassay.contracts import DataError, FittedRecognizer
@@ -32,6 +32,7 @@ class BroughtRecognizer:
         preprocessing: what prepares the images; None for an artifact, which prepares them itself.
         image_size: side of the images in pixels where the user said it.
         output: name of the embedding among several outputs of an ONNX network.
+        centres: whether the class centres of an artifact are those of the classes that they are asked for.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class BroughtRecognizer:
     preprocessing: Preprocessing | None = None
     image_size: int | None = None
     output: str | None = None
+    centres: bool = True
 
     @classmethod
     def of(
@@ -86,6 +88,7 @@ class BroughtRecognizer:
                 "preprocessing": self.preprocessing and self.preprocessing.document,
                 "image_size": self.image_size,
                 "output": self.output,
+                "centres": self.centres,
             }
         }
 
@@ -99,7 +102,8 @@ class BroughtRecognizer:
         if content_fingerprint(self.path, self.kind) != self.fingerprint:
             raise DataError(f"{self.path} changed meanwhile: run again")
         if self.preprocessing is None:
-            return load_artifact(self.path, device=device)
+            recognizer = load_artifact(self.path, device=device)
+            return recognizer if self.centres else without_centres(recognizer)
         if self.kind == "onnx":
             return onnx_model.load(
                 self.path,

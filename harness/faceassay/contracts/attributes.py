@@ -105,7 +105,8 @@ class AttributePredictor(Trainable):
 
 
 def _outside(column: Attribute, values: FloatArray) -> list[str]:
-    rows = np.flatnonzero((values < column.low) | (values > column.high))
+    with np.errstate(over="ignore"):  # a range may be wider than float32
+        rows = np.flatnonzero((values < column.low) | (values > column.high) | np.isinf(values))
     named = ", ".join(f"{values[row]:g} (image {row})" for row in rows[:NAMED])
     more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
     limits = f"outside {column.low:g} to {column.high:g} {column.unit}"

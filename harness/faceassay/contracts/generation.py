@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,14 +88,14 @@ class FittedGenerator(Protocol):
 
 
 class Generator(Trainable):
-    """Train a conditional denoiser on real images.
+    """Train a conditional denoiser on real images."""
 
-    Attributes:
-        conditioned_on: ``classes`` where its denoisers take a ``LabelMix``, else what the named tensors that they take
-            tell.
-    """
+    def conditioned_on(self) -> frozenset[str]:
+        """Name what its denoisers take, as parameters demand: ``classes``, a ``LabelMix``, or what named tensors tell.
 
-    conditioned_on: ClassVar[str] = "classes"
+        A row whose augmentation asks for more is refused before anything is trained.
+        """
+        return frozenset({"classes"})
 
     def needs(self) -> frozenset[str]:
         """Name the inputs beside the real images, as the parameters demand: any of ``recognizer``, ``attributes``."""
@@ -246,13 +246,11 @@ class Search(Plugin):
 
 
 class Augmentation(Trainable):
-    """Turn real images (and a generator, and a recognizer, as needed) into a synthetic set: a plan, then images.
+    """Turn real images (and a generator, and a recognizer, as needed) into a synthetic set: a plan, then images."""
 
-    Attributes:
-        conditions_on: what a generator that it reads must be conditioned on.
-    """
-
-    conditions_on: ClassVar[str] = "classes"
+    def conditions_on(self) -> frozenset[str]:
+        """Name what a generator that it reads must be conditioned on, see ``Generator.conditioned_on``."""
+        return frozenset({"classes"})
 
     def needs(self) -> frozenset[str]:
         """Name the inputs beside the real images: any of ``generator``, ``recognizer``, ``attributes``."""

@@ -31,20 +31,20 @@ def unmet(spec: Spec, i: int, augmentation: Augmentation | None, generator: Gene
         return
     if "generator" in needs and not (spec.generator or row.generator):
         yield where, f"{augmentation.name} needs a generator: add 'generator:' to the spec"
-    if generator and "generator" in needs and generator.conditioned_on != augmentation.conditions_on:
-        is_not = f"generator {generator.name} is conditioned on {generator.conditioned_on}"
-        yield (
-            where,
-            (
-                f"{augmentation.name} needs a generator conditioned on {augmentation.conditions_on}, {is_not}: "
-                "give the row a 'generator:' of its own"
-            ),
-        )
+    if generator and "generator" in needs and not augmentation.conditions_on() <= generator.conditioned_on():
+        wanted, taken = (_listed(names) for names in (augmentation.conditions_on(), generator.conditioned_on()))
+        is_not = f"generator {generator.name} is conditioned on {taken}"
+        remedy = "give the row a 'generator:' of its own, or other parameters"
+        yield where, f"{augmentation.name} needs a generator conditioned on {wanted}, {is_not}: {remedy}"
     from_generator = generator.needs() if generator and "generator" in needs else frozenset()
     if "attributes" in needs | from_generator and not spec.attributes:
         whose = f"generator {generator.name}" if generator and "attributes" not in needs else augmentation.name
         remedy = "add 'attributes: [{plugin: NAME}]' to the spec; `faceassay list` shows which there are"
         yield where, f"{whose} needs attributes: {remedy}"
+
+
+def _listed(names: frozenset[str]) -> str:
+    return " and ".join(sorted(names))
 
 
 def told_twice(predictors: Sequence[AttributePredictor | None]) -> Iterator[Complaint]:

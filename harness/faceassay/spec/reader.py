@@ -291,8 +291,9 @@ class _Reading:
             self.problem((*where, "group"), f"a row of group {entry.group} {rule}")
         recognizer = self._overridden("recognizer", spec.recognizer, entry.recognizer, where, made)
         generator = self._overridden("generator", spec.generator, entry.generator, where, made)
-        for place, message in unmet(spec, i, augmentation, generator):
-            self.problem(place, message)
+        if augmentation or not entry.augmentation:  # of one that could not be made nobody knows what it needs
+            for place, message in unmet(spec, i, augmentation, generator):
+                self.problem(place, message)
         return Method(entry, augmentation, generator, recognizer, self.located.place(where))
 
     def _overridden(

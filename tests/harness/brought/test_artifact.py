@@ -5,13 +5,15 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from faceassay import keys
 from faceassay.brought import artifact
 from faceassay.brought.artifact import Artifact
-from faceassay.contracts import DataError, FaceassayError
+from faceassay.contracts import DataError, DifferentiableRecognizer, FaceassayError
 from faceassay.registry import load_plugins
 from faceassay.store import Store
+from id3_inputs import Blind
 
 PARAMETERS = {"depth": (1, 1, 1, 1), "width": 8, "image_size": 16, "embedding": 6}
 KEY = "cd" * 32
@@ -49,6 +51,21 @@ def test_it_embeds_as_the_plugin_that_trained_it(trained, tmp_path):
     assert opened.image_size == 16
     np.testing.assert_array_equal(opened.embed(images()), direct.embed(images()))
     np.testing.assert_array_equal(opened.class_centres(), direct.class_centres())
+
+
+def test_without_its_class_centres_it_embeds_the_same_and_passes_gradients(trained):
+    whole = artifact.load(trained)
+    headless = artifact.without_centres(whole)
+    assert headless.class_centres() is None
+    assert headless.image_size == 16
+    np.testing.assert_array_equal(headless.embed(images()), whole.embed(images()))
+    assert isinstance(headless, DifferentiableRecognizer)
+    x = torch.zeros(2, 3, 16, 16, requires_grad=True)
+    assert torch.autograd.grad(headless.features(x).sum(), x)[0].shape == x.shape
+
+
+def test_what_passes_no_gradient_passes_none_without_its_class_centres_either():
+    assert not isinstance(artifact.without_centres(Blind()), DifferentiableRecognizer)
 
 
 def test_its_content_is_that_of_the_store(trained, tmp_path):

@@ -77,6 +77,15 @@ def own_cosines(recognizer=None):
     return (rows * means).sum(1) / np.linalg.norm(means, axis=1)
 
 
+def to_others():
+    """Return the cosines of the real images to the mean embedding of the other images of their class, by hand."""
+    rows = Recognizer().embed(FACES.pixels).astype(np.float64)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    others = [FACES.labels == label for label in FACES.labels] & ~np.eye(len(rows), dtype=bool)
+    means = np.array([rows[chosen].mean(0) for chosen in others])
+    return (rows * means).sum(1) / np.linalg.norm(means, axis=1)
+
+
 def within(plan, images):
     """Return the cosines between the samples of each identity, [N, m (m - 1) / 2]."""
     rows = plan.columns["identity"].astype(np.float64).reshape(-1, images, WIDTH)
@@ -139,8 +148,8 @@ def test_one_limit_may_be_given(tmp_path):
 
 
 def test_a_given_limit_above_the_other_is_refused(tmp_path):
-    with pytest.raises(FaceassayError, match=r"lb 1 \(as given\) must be .* below ub 0\.\d+ \(percentile 90"):
-        planned(tmp_path, lb=1.0)
+    with pytest.raises(FaceassayError, match=r"lb 0\.9999 \(as given\) must be .* below ub 0\.\d+ \(percentile 90"):
+        planned(tmp_path, lb=0.9999)
 
 
 def test_limits_of_equal_images_are_refused(tmp_path):
@@ -165,6 +174,8 @@ def test_real_people_of_one_image_set_no_limits(tmp_path):
         ({"lb": 0.5, "ub": 0.5}, "lb must be below ub"),
         ({"lb": -1.1, "ub": 0.5}, "greater than or equal to -1"),
         ({"lb": 0.5, "ub": 1.1}, "less than or equal to 1"),
+        ({"lb": 1.0}, "less than 1"),
+        ({"ub": -1.0}, "greater than -1"),
         ({"lb": float("nan")}, "finite"),
         ({"low_percentile": 90, "high_percentile": 10}, "low_percentile must be below"),
         ({"anchors": 1}, "greater than or equal to 2"),
@@ -271,6 +282,12 @@ def test_attributes_are_needed_where_they_are_drawn(attributes, read):
     assert Id3(attributes=attributes).needs() == expected
 
 
+@pytest.mark.parametrize("attributes", ["bootstrap", "none"])
+def test_a_generator_must_be_conditioned_on_what_is_drawn(attributes):
+    expected = {"identities"} | ({"attributes"} if attributes == "bootstrap" else set())
+    assert Id3(attributes=attributes).conditions_on() == expected
+
+
 def test_the_search_knows_what_places_anchors_and_no_more():
     first = Id3(anchors=30, anchor_kind="random", anchor_steps=9).search()
     assert (first.count, first.kind, first.optimiser_steps) == (30, "random", 9)
@@ -281,15 +298,15 @@ def test_the_log_says_what_was_drawn(tmp_path):
     log, passes = Log(), Counter()
     plan, _ = planned(tmp_path, log, passes, weight=2.0, lb=0.5)
     cosines, found = own_cosines(), within(plan, 6)
-    variance = np.mean([cosines[FACES.labels == k].var() for k in range(4)])
+    variance = np.mean([to_others()[FACES.labels == k].var(ddof=1) for k in range(4)])
     high = np.percentile(cosines, 90)
     assert log.lines == [
         f"cosines to the anchor: v in [0.5000, {high:.4f}), lb as given, ub percentile 90 of the real images; drawn "
         f"{plan.columns['v'].mean():.4f} on average",
         f"cosines between two samples of one identity: {found.mean():.4f} on average, at least {found.min():.4f}",
         f"W = 2 is to add about W Var(cos) = {2 * variance:.2g} to the cosine of an image to its identity "
-        f"(guidance_space score; variance {variance:.2g} within classes, of 20 real images); epsilon multiplies W by "
-        "sqrt(1 + sigma^2) / sigma; this row: score",
+        f"(guidance_space score; variance {variance:.2g} within real people, of each image's cosine to the mean of the "
+        "person's others); epsilon multiplies W by sqrt(1 + sigma^2) / sigma; this row: score",
     ]
     assert passes == {"recognizer_forward": 20}
 

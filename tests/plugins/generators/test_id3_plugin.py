@@ -89,3 +89,8 @@ def test_importing_the_plugin_imports_no_torch():
     program = "import sys, faceassay_plugins.generators.id3; sys.exit('torch' in sys.modules)"
     paths = [path for path in sys.path if path]
     assert subprocess.run([sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}; {program}"]).returncode == 0
+
+
+@pytest.mark.parametrize(("attributes", "expected"), [(True, {"identities", "attributes"}), (False, {"identities"})])
+def test_it_says_what_it_is_conditioned_on(attributes, expected):
+    assert Id3(attributes=attributes).conditioned_on() == expected

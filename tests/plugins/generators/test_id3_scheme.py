@@ -200,3 +200,10 @@ def test_an_image_without_direction_is_an_error(identical, faces, inputs, tmp_pa
 
     with pytest.raises(DataError, match="embedding of image 5"):
         scheme_of(identical, faces, stage_context(tmp_path), **{**inputs, "recognizer": Numb()})
+
+
+@pytest.mark.parametrize("world", [1, 2])
+def test_every_process_that_embeds_the_images_counts(world, identical, faces, inputs, tmp_path):
+    log = Log()
+    scheme_of(identical, faces, replace(stage_context(tmp_path, log=log), world=world), **inputs)
+    assert log.passes == {"recognizer_forward": world * len(faces)}

@@ -30,10 +30,10 @@ def whole(restless, faces, inputs, one_thread, tmp_path_factory):
     return fit(restless, faces, tmp_path_factory.mktemp("whole"), **inputs)
 
 
-def counted(plugin, data, folder, **inputs):
+def counted(plugin, data, folder, interval=60, **inputs):
     """Return the passes that a training counts."""
     passes = Counter()
-    run = replace(stage_context(folder), count_passes=passes.update)
+    run = replace(stage_context(folder, interval=interval), count_passes=passes.update)
     plugin.fit(sources(real=data, **inputs), run)
     return dict(passes)
 
@@ -90,6 +90,14 @@ def test_passes_through_the_recognizer_are_counted(identical, faces, inputs, tmp
     # 24 images are embedded once; 6 batches of 4 have one image each that is reconstructed.
     passes = {"recognizer_forward": 24 + 6 * 3, "recognizer_backward": 6 * 3}
     assert counted(identical, faces, tmp_path, **inputs) == identical.passes_for(24) == passes
+
+
+@pytest.mark.parametrize("step", [3, 7])
+def test_a_training_that_went_on_counts_the_steps_before_the_interruption(step, restless, faces, inputs, tmp_path):
+    whole = counted(restless, faces, tmp_path / "whole", **inputs)
+    with pytest.raises(Interruption):
+        fit(restless, faces, tmp_path, stop_at=4 * step, interval=0, **inputs)
+    assert counted(restless, faces, tmp_path, interval=0, **inputs) == whole
 
 
 def test_without_the_identity_term_nothing_is_looked_at_in_training(identical, faces, inputs, tmp_path):

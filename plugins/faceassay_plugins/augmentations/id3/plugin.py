@@ -36,8 +36,6 @@ class Id3(IdentityGuidedSampling, Augmentation):
     summary: ClassVar[str] = "ID3: new identities around anchors, sampled with the gradient of a recognizer"
     paper: ClassVar[str | None] = "ID3 (NeurIPS 2024), section 3.5, algorithms 2 and 3, equations 6 to 9"
 
-    conditions_on: ClassVar[str] = "identities"
-
     anchors: int = parameter(10000, ge=2, unit="identities", description="number of anchors, each a new identity")
     images_per_identity: int = parameter(50, ge=1, unit="images", description="images of each identity")
     anchor_kind: Kind = parameter(
@@ -49,17 +47,21 @@ class Id3(IdentityGuidedSampling, Augmentation):
     lb: float | None = parameter(
         None,
         ge=-1,
-        le=1,
+        lt=1,
         description="least cosine of an embedding to its anchor (ID3's appendix: 0.5 or 0.7); none: low_percentile",
     )
     ub: float | None = parameter(
         None,
-        ge=-1,
+        gt=-1,
         le=1,
         description="what that cosine stays below (ID3's appendix: 0.7 or 0.9); none: high_percentile",
     )
     low_percentile: float = parameter(
-        10, ge=0, le=100, unit="%", description="lb as a percentile of the real images' cosines to their class's mean"
+        10,
+        ge=0,
+        le=100,
+        unit="%",
+        description="lb as a percentile of the real images' cosines to the mean of their class, themselves included",
     )
     high_percentile: float = parameter(90, ge=0, le=100, unit="%", description="ub likewise")
     spread: Literal["independent", "tammes"] = parameter(
@@ -87,8 +89,11 @@ class Id3(IdentityGuidedSampling, Augmentation):
 
     def needs(self) -> frozenset[str]:
         """Name generator and recognizer, and the attributes where images have any."""
-        drawn = frozenset() if self.attributes == "none" else frozenset({"attributes"})
-        return super().needs() | {"generator", "recognizer"} | drawn
+        return super().needs() | {"generator", "recognizer"} | self._drawn()
+
+    def conditions_on(self) -> frozenset[str]:
+        """Name identities, and the attributes where images have any."""
+        return self._drawn() | {"identities"}
 
     def planned_images(self, identities: int) -> int:
         """Return anchors x images per identity, whatever the number of real ones."""
@@ -144,6 +149,9 @@ class Id3(IdentityGuidedSampling, Augmentation):
             )
         return low, high
 
+    def _drawn(self) -> frozenset[str]:
+        return frozenset() if self.attributes == "none" else frozenset({"attributes"})
+
     def _names(self, sources: Sources) -> tuple[str, ...]:
         names = tuple(f"anchor-{i + 1:05d}" for i in range(self.anchors))
         if shared := {*names} & {*sources.real.identities}:
@@ -176,10 +184,18 @@ class Id3(IdentityGuidedSampling, Augmentation):
                 f"{drawn.least_within:.4f}"
             )
         run.log(
-            f"W = {self.weight:g} is to add about W Var(cos) = {self.weight * alike.variance:.2g} to the cosine of an "
-            f"image to its identity (guidance_space score; variance {alike.variance:.2g} within classes, of "
-            f"{len(alike.cosines)} real images); epsilon multiplies W by sqrt(1 + sigma^2) / sigma; this row: "
+            f"{self._predicted(alike.variance)}; epsilon multiplies W by sqrt(1 + sigma^2) / sigma; this row: "
             f"{self.guidance_space}"
+        )
+
+    def _predicted(self, variance: float | None) -> str:
+        """Say what W adds to the cosine of an image to its identity: under p exp(W cos) about W Var(cos)."""
+        if variance is None:
+            return f"W = {self.weight:g} adds W Var(cos), which is unknown: no real person has three images"
+        return (
+            f"W = {self.weight:g} is to add about W Var(cos) = {self.weight * variance:.2g} to the cosine of an image "
+            f"to its identity (guidance_space score; variance {variance:.2g} within real people, of each image's "
+            "cosine to the mean of the person's others)"
         )
 
     @staticmethod

@@ -124,6 +124,7 @@ class Training:
         """Take up the state that ``save`` wrote."""
         step, tensors, document = checkpoint
         self.step, self.losses, self.excess = step - self.course.start, document["losses"], document["excess"]
+        self.run.count_passes({name: step * passes for name, passes in self.scheme.passes_per_step.items()})
         self.noted = document["noted"]
         self.results = Results(history=document["history"])
         self.objective.load_state_dict(_part(tensors, "objective"))

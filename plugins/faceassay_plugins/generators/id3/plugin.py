@@ -39,7 +39,6 @@ class Id3(Edm2Backbone):
         "section 3.2, equation 3; network: Karras et al. 2024 (EDM2)"
     )
 
-    conditioned_on: ClassVar[str] = "identities"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
 
     attributes: bool = parameter(
@@ -106,6 +105,10 @@ class Id3(Edm2Backbone):
     def conditioning(self, identities: int) -> VectorConditioning:
         """Return the usual widths; those of the recognizer and of the matrix's attributes are known when it trains."""
         return VectorConditioning(EXPECTED_EMBEDDING, EXPECTED_ATTRIBUTES if self.attributes else 0)
+
+    def conditioned_on(self) -> frozenset[str]:
+        """Name identities, and the attributes where they are conditions."""
+        return frozenset({"identities", *(["attributes"] if self.attributes else [])})
 
     def needs(self) -> frozenset[str]:
         """Name the recognizer f, and the attributes where they are conditions."""

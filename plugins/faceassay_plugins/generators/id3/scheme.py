@@ -50,7 +50,7 @@ class IdentityScheme(Scheme):
         self.attributes = _of_images(sources.attributes, len(self.data)) if plugin.attributes else None
         self.scale = None if self.attributes is None else _scale(self.attributes, shown.rows, run)
         self.given = {IDENTITY: embedded(recognizer, self.data, np.arange(len(self.data)))}
-        run.count_passes({"recognizer_forward": len(self.data)})
+        run.count_passes({"recognizer_forward": run.world * len(self.data)})
         if self.attributes is not None and self.scale is not None:
             self.given[ATTRIBUTES] = self.scale.standardised(self.attributes.values)
         columns = () if self.scale is None else self.scale.columns
