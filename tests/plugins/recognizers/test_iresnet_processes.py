@@ -16,7 +16,7 @@ from iresnet_shares import KEPT, faces, fit_together, reference
 torch.set_num_threads(1)
 ROUNDING = 1.2e-4
 """A gradient of these networks is a sum over 8 images of at most 256 pixels; float32 (6e-8) in another order changes it
-by at most 8 x 256 x 6e-8 of the sum of magnitudes. What is measured is twenty times less."""
+by at most 8 x 256 x 6e-8 of the sum of magnitudes; later updates start from weights that far apart."""
 RECIPE = IResNet(
     depth=(1, 1, 1, 1), width=4, image_size=16, embedding=8, batch_size=8, updates=4, warmup=0.25, dropout=0.3
 )
