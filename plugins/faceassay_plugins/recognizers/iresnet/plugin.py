@@ -38,7 +38,7 @@ class IResNet(Recognizer):
     image_size: int = parameter(
         112, ge=16, multiple_of=16, unit="px", description="side of the images; data of another size is refused"
     )
-    embedding: int = parameter(512, ge=1, description="length of the embedding")
+    embedding: int = parameter(512, ge=2, description="length of the embedding")
     dropout: float = parameter(
         0.0, ge=0, lt=1, description="dropout before the linear layer (arcface_torch 0, AdaFace 0.4)"
     )
