@@ -20,8 +20,7 @@ SAMPLING_KINDS = frozenset({"search", "synthesis"})
 ASSUMPTIONS = (
     f"FLOP: {PER_MULTIPLY_ADD} for each multiply-add of convolutions, linear maps and attention; "
     f"a training image costs {PASSES_OF_TRAINING} forward passes, a pass backwards in sampling one, "
-    "since no weight gets a gradient; class centres, decoding, optimizer and what the training of a generator asks "
-    "of a recognizer are left out"
+    "since no weight gets a gradient; class centres, decoding and optimizer are left out"
 )
 
 
