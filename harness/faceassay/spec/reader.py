@@ -134,6 +134,12 @@ class MatrixSpec:
     judge: TrainedJudge | BroughtEntry | None = None
 
     @property
+    def trained_on(self) -> tuple[str, ...]:
+        """Names of the entries of ``data`` that a row is trained on, ``train`` first."""
+        used = (self.spec.train, *(method.entry.data for method in self.methods))
+        return tuple(dict.fromkeys(name for name in used if name))
+
+    @property
     def baseline(self) -> str:
         """Name of the row that the others are compared with."""
         return self.spec.baseline or self.methods[0].name
@@ -394,6 +400,9 @@ def _entries(value: Any, shape: type) -> Iterable[tuple[Any, Any]]:
 
 def _broken_rule(entry: MethodEntry, train: str) -> str | None:
     """Return the rule about what a row of this group is trained on, where this row breaks it."""
+    mixes = sorted({"people", "balance"} & entry.model_fields_set)
+    if mixes and entry.group != "FR_mix":
+        return f"trains on one set: take {' and '.join(mixes)} out, or make it a row of group FR_mix"
     if entry.group == "FR_real":
         return "has no augmentation" if entry.augmentation is not None else None
     if (entry.augmentation is None) == (entry.data is None):
