@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from faceassay.contracts import Fact
 from faceassay.contracts.evaluation import short_names
+from faceassay.people import overlap_by_name
 from faceassay.report import intervals
 from faceassay.report.settings import generators, settings
 from faceassay.report.words import MIXES_UNITS, counted, fact, joined
@@ -56,6 +57,7 @@ def sections(results: Results, table: Table) -> list[Section]:
         Section(intervals.HEADING, tuple(intervals.interval_notes(results, table))),
         Section("Methods", (*notes, *_mixed(results))),
         Section("Benchmarks", tuple((b.name, _benchmark(results, b)) for b in results.matrix.benchmarks)),
+        Section("People of the benchmarks", tuple(_tested(results))),
         averages_section(results),
         Section("Data and settings", (*_data(results), *settings(results))),
     ]
@@ -88,6 +90,17 @@ def _mixed(results: Results) -> Iterator[tuple[str, str]]:
                 method.name,
                 f"an epoch is {epoch}, half real and half synthetic: those of the smaller set are repeated in turn",
             )
+
+
+def _tested(results: Results) -> Iterator[tuple[str, str]]:
+    """Yield for each benchmark whether its people are trained on, as far as names tell."""
+    graph = results.graph
+    for benchmark in results.matrix.benchmarks:
+        tested = graph.data.get(benchmark.data or "") or graph.packs[benchmark.name]
+        verdicts = [(name, overlap_by_name(graph.data[name], tested)) for name in results.matrix.trained_on]
+        told = "; ".join(f"data '{name}' {verdict.word} ({verdict.reason})" for name, verdict in verdicts)
+        yield benchmark.name, f"by name, {told}"
+    yield "", "Images and embeddings are compared by `faceassay quality`, those of synthetic sets too."
 
 
 def _people(results: Results, method: Method, mixture: Mixture) -> str:

@@ -220,9 +220,12 @@ def test_the_page_is_the_same_every_time(finished, text):
     assert rendered(finished.results()) == text
 
 
+TESTED = "People of the benchmarks"
+
+
 def test_notes_stand_under_the_table(parsed):
     headings = [heading["text"] for heading in parsed.all("h3")]
-    assert headings == ["How to read it", "Intervals", "Methods", "Benchmarks", "Data and settings"]
+    assert headings == ["How to read it", "Intervals", "Methods", "Benchmarks", TESTED, "Data and settings"]
     assert any("standard deviation over 2 seeds of recognizer" in paragraph["text"] for paragraph in parsed.all("p"))
 
 
