@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from faceassay.contracts import DataPath
+from faceassay.contracts import DataPath, DatasetCard
 from faceassay.quality import ImageQuality
 from faceassay.unions import Balance, People
 
@@ -77,6 +77,7 @@ class BenchmarkEntry(_Part):
     data: Slug | None = Field(None, description="name of an entry of ``data``; none where the protocol has a path")
     protocol: Choice
     expect: Expected | None = Field(None, description="what it holds; its files may then be absent")
+    card: DatasetCard = Field(default_factory=DatasetCard, description="where its images are from; in no key")
 
 
 class BroughtEntry(_Part):
