@@ -24,9 +24,10 @@ LAYERS = (
     "noise",
     "blocks checkpoints datasets detection drawing environment fingerprints hookspecs identity lifeline progress "
     "sampling seeds serial sourcecode statistics torching",
-    "denoising keys processes quality registry shards",
+    "denoising keys processes quality registry shards unions",
     "assessment brought",
     "given spec stages",
+    "people",
     "graph judging store",
     "estimates expand inputs pricing states",
     "assay assessing ranks results workers",

@@ -1,4 +1,4 @@
-"""Own views on face datasets: a choice of identities, the union of two sets; and the search for damaged images.
+"""Own the view of a choice of identities, what names of identities tell, and the search for damaged images.
 
 Copies no pixels, reads no files, and holds no text for each image: a set may have millions.
 """
@@ -122,20 +122,9 @@ def identity_range(identities: Sequence[str], text: str) -> tuple[str, ...]:
     return tuple(identities[position[first] : position[last] + 1])
 
 
-def union(first: FaceDataset, second: FaceDataset) -> FaceDataset:
-    """Return the images of ``first``, then those of ``second``; identities of the same name are one identity.
-
-    New names of ``second`` follow the identities of ``first``. Item ids get the prefix ``first/`` or ``second/``.
-
-    Raises:
-        DataError: when the image sizes differ.
-    """
-    if first.image_size != second.image_size:
-        raise DataError(
-            f"images of {first.image_size} px and of {second.image_size} px cannot be one set: "
-            "give both the same image_size"
-        )
-    return _Union(first, second)
+def proper_names(identities: Sequence[str]) -> list[str]:
+    """Return the names that are more than a number: ``7`` of one set and ``7`` of another are not one person."""
+    return [name for name in identities if not (name.isascii() and name.isdigit())]
 
 
 def require_known(identities: Sequence[str], names: Collection[str]) -> None:
@@ -190,56 +179,6 @@ class _Selection:
 
     def encoded(self, i: int) -> bytes:
         return self.whole.encoded(int(self._positions[rows(i, len(self))[0]]))
-
-
-@dataclass(frozen=True, eq=False)
-class _Union:
-    first: FaceDataset
-    second: FaceDataset
-
-    @cached_property
-    def identities(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self.first.identities, *self.second.identities)))
-
-    @cached_property
-    def labels(self) -> IntArray:
-        label = {name: label for label, name in enumerate(self.identities)}
-        moved = np.array([label[name] for name in self.second.identities], dtype=np.int64)
-        return np.concatenate([self.first.labels, moved[self.second.labels]])
-
-    @property
-    def item_ids(self) -> Sequence[str]:
-        return Texts(len(self), self._item_id)
-
-    def _item_id(self, place: int) -> str:
-        if place < len(self.first):
-            return f"first/{self.first.item_ids[place]}"
-        return f"second/{self.second.item_ids[place - len(self.first)]}"
-
-    @cached_property
-    def fingerprint(self) -> str:
-        return _derived("union", self.first.fingerprint, self.second.fingerprint)
-
-    @property
-    def image_size(self) -> int:
-        return self.first.image_size
-
-    def __len__(self) -> int:
-        return len(self.first) + len(self.second)
-
-    def images(self, index: IntArray) -> ImageBatch:
-        wanted = rows(index, len(self))
-        batch = np.empty((len(wanted), self.image_size, self.image_size, 3), dtype=np.uint8)
-        in_first = wanted < len(self.first)
-        if in_first.any():
-            batch[in_first] = self.first.images(wanted[in_first])
-        if not in_first.all():
-            batch[~in_first] = self.second.images(wanted[~in_first] - len(self.first))
-        return batch
-
-    def encoded(self, i: int) -> bytes:
-        row = int(rows(i, len(self))[0])
-        return self.first.encoded(row) if row < len(self.first) else self.second.encoded(row - len(self.first))
 
 
 def _complaint(data: FaceImages, index: IntArray) -> str:

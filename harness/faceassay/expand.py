@@ -18,10 +18,12 @@ from faceassay.given import DataInput, Given, PackInput
 from faceassay.graph import SHARED_KINDS, Cell, Graph, Row, Stage, stage_seed
 from faceassay.identity import differentiable, require_size
 from faceassay.judging import brought_recognizer, judging_problems, original_recognizer
+from faceassay.people import people_of_union, shared_people
 from faceassay.spec import MatrixSpec, SpecError
 from faceassay.spec.model import BroughtEntry
 from faceassay.spec.reader import Benchmark, Method
 from faceassay.spec.yaml import Place, Problem
+from faceassay.unions import Mixture
 
 
 def expand(matrix: MatrixSpec) -> Graph:
@@ -102,13 +104,11 @@ def _open_packs(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> tuple[dict
 
 
 def _overlaps(matrix: MatrixSpec, data: Mapping[str, DataInput], packs: Mapping[str, PackInput]) -> list[Problem]:
-    trained_on = dict.fromkeys([matrix.spec.train, *(method.entry.data for method in matrix.methods)])
     problems = []
-    for train in filter(None, trained_on):
-        training = set(data[train].people)
+    for train in matrix.trained_on:
         for benchmark in matrix.benchmarks:
             source = data.get(benchmark.data or "") or packs.get(benchmark.name)
-            shared = [person for person in (source.people if source else ()) if person in training]
+            shared = shared_people(data[train], source).names if source else ()
             if shared:
                 problems.append(Problem(benchmark.place, _overlap(benchmark, train, shared)))
     return problems
@@ -273,7 +273,7 @@ class Expansion:
         brought = self.matrix.spec.original
         if brought is not None:
             return original_recognizer(brought, self.real)
-        return self._trained(self.matrix.recognizer, {"real": self.real}, self.matrix.spec.seeds[0], "original")
+        return self._trained_on(self.real, self.matrix.recognizer, "original")
 
     def _attributes(self) -> dict[str, Stage]:
         """Return the stages that tell the attributes of the real images, by the names of inputs."""
@@ -327,20 +327,37 @@ class Expansion:
         title = f"image quality of {synthesis.plugin.name}, seed {seed}"
         return self._stage("quality", self.matrix.spec.quality, inputs, {}, title, synthesis.work, "images")
 
-    def _trained(self, plugin: Recognizer, inputs: Mapping[str, Stage | DataInput], seed: int, what: str) -> Stage:
-        images = sum(source.work if isinstance(source, Stage) else source.images for source in inputs.values())
+    def _trained_on(self, data: DataInput, plugin: Recognizer, what: str) -> Stage:
+        """Return the stage that trains a recognizer on ``data`` alone, at the first seed."""
+        return self._trained(plugin, {"real": data}, data.images, self.matrix.spec.seeds[0], what)
+
+    def _trained(
+        self, plugin: Recognizer, inputs: Mapping[str, Stage | Given], images: int, seed: int, what: str
+    ) -> Stage:
         title = f"recognizer {what}, seed {seed}"
         return self._stage("recognizer", plugin, inputs, {"seed": seed}, title, plugin.work(images), "training images")
 
     def _recognizer(self, method: Method, seed: int) -> Stage:
-        inputs: dict[str, Stage | DataInput] = {}
+        inputs: dict[str, Stage | Given] = {}
         if method.uses_real:
             inputs["real"] = self._real_data(method)
         if method.synthetic:
             inputs["synthesis"] = self.data[method.synthetic]
         elif synthesis := self._synthesis(method, seed):
             inputs["synthesis"] = synthesis
-        return self._trained(self._matched(method), inputs, seed, method.name)
+        if mixture := self._mixture(method):
+            inputs["mixture"] = mixture
+        return self._trained(self._matched(method), inputs, self._images(method), seed, method.name)
+
+    def _mixture(self, method: Method) -> Mixture | None:
+        """Return how a mixed row makes one set of two; None for a row that trains on one.
+
+        Where the row does not say, an augmentation's plan names a real person on purpose; data may do so by chance.
+        """
+        if method.entry.group != "FR_mix":
+            return None
+        known = people_of_union(self._real_data(method), self.data[method.synthetic]) if method.synthetic else "joined"
+        return Mixture(method.entry.people or known, method.entry.balance)
 
     def _matched(self, method: Method) -> Recognizer:
         target = method.entry.match_updates
@@ -359,7 +376,9 @@ class Expansion:
         return self.data[method.synthetic].images if method.synthetic else self._planned(method.augmentation)
 
     def _images(self, method: Method) -> int:
-        return self._synthetic_images(method) + self._real_images(method)
+        """Return the images of an epoch, those counted again that a balance repeats."""
+        real, synthetic, mixture = self._real_images(method), self._synthetic_images(method), self._mixture(method)
+        return mixture.epoch(real, synthetic) if mixture else real + synthetic
 
     def _evaluation(self, method: Method, benchmark: Benchmark, recognizer: Stage, seed: int) -> Stage:
         pack, what = self.packs[benchmark.name], f"{benchmark.name} of {method.name}, seed {seed}"
@@ -383,6 +402,7 @@ class Expansion:
                 recognizers={seed: self._recognizer(method, seed) for seed in seeds},
                 syntheses={seed: stage for seed, stage in syntheses.items() if stage},
                 qualities={seed: stage for seed, stage in qualities.items() if stage},
+                mixture=self._mixture(method),
             )
 
     def _seeds(self) -> list[int]:

@@ -11,6 +11,7 @@ from faceassay import keys, seeds
 from faceassay.contracts import Plugin
 from faceassay.given import DataInput, Given, PackInput, plugin_digest
 from faceassay.sourcecode import closure, digest_of
+from faceassay.unions import Mixture
 
 THREADED_KINDS = frozenset(
     {
@@ -99,7 +100,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """The facts of one method that are known before anything runs, and its stages by seed."""
+    """The facts of one method that are known before anything runs, and its stages by seed.
+
+    ``mixture`` says how one training set is made of two; it is None where the method trains on one.
+    """
 
     method: str
     real_images: int
@@ -108,6 +112,7 @@ class Row:
     recognizers: Mapping[int, Stage]
     syntheses: Mapping[int, Stage]
     qualities: Mapping[int, Stage]
+    mixture: Mixture | None = None
 
 
 @dataclass

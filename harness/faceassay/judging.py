@@ -13,6 +13,7 @@ from faceassay.brought.preprocessing import Preprocessing
 from faceassay.contracts import FaceassayError, Recognizer
 from faceassay.given import DataInput
 from faceassay.identity import require_size
+from faceassay.people import shared_people
 from faceassay.spec import MatrixSpec
 from faceassay.spec.model import BroughtEntry
 from faceassay.spec.reader import TrainedJudge
@@ -133,11 +134,9 @@ def _not_held_out(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> Iterator
         return
     held_out = data[matrix.spec.held_out]
     judges = [matrix.judge.data] if isinstance(matrix.judge, TrainedJudge) else []
-    trained_on = [matrix.spec.train, *(method.entry.data for method in matrix.methods), *judges]
-    for name in dict.fromkeys(filter(None, trained_on)):
+    for name in dict.fromkeys([*matrix.trained_on, *judges]):
         trained = data[name]
-        people = {*trained.people}
-        shared = [person for person in held_out.people if person in people]
+        shared = shared_people(trained, held_out).names
         same = held_out.name == name or (held_out.fingerprint and held_out.fingerprint == trained.fingerprint)
         if same or shared:
             names = ", ".join(shared[:NAMED]) + (", ..." if len(shared) > NAMED else "")

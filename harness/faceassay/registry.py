@@ -17,7 +17,7 @@ import pluggy
 from faceassay import hookspecs
 from faceassay.contracts import FaceassayError, Plugin
 
-RESERVED_PARAMETERS = frozenset({"plugin", "preset", "identities", "expect"})
+RESERVED_PARAMETERS = frozenset({"plugin", "preset", "identities", "expect", "card"})
 """Words of the spec that stand beside a plugin's parameters."""
 
 

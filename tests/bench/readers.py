@@ -17,8 +17,8 @@ from PIL import Image
 
 from faceassay import FaceDataset
 from faceassay.blocks import write_block
-from faceassay.datasets import union
 from faceassay.shards import assemble
+from faceassay.unions import union
 from faceassay_plugins.datasets.recordio.plugin import RecordIo
 from faceassay_plugins.datasets.shards.plugin import Shards
 from miniatures.recordio import im2rec
@@ -118,7 +118,7 @@ def union_of_three() -> Measured:
         kept: list[FaceDataset] = []
 
         def unite() -> None:
-            kept.append(union(union(data, data), data))
+            kept.append(union({"a": data, "b": data, "c": data}))
             assert len(kept[0].item_ids) == len(kept[0].labels) == 3 * MANY
 
         seconds: list[float] = []

@@ -212,7 +212,8 @@ def test_a_row_reads_the_data_it_names(graph):
 
     assert read("recognizer Other,") == {"real": "other"}
     assert read("recognizer Published,") == {"synthesis": "made"}
-    assert read("recognizer Published + real,") == {"real": "train", "synthesis": "made"}
+    both = {"real": "train", "synthesis": "made", "mixture": "people joined, equal images"}
+    assert read("recognizer Published + real,") == both
 
 
 def test_results_tell_absent_from_failed(folder, ran):

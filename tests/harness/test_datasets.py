@@ -1,4 +1,4 @@
-"""Views on datasets: choices of identities and unions, checked against the arrays they look at."""
+"""Views on datasets: choices of identities, checked against the arrays they look at."""
 
 import pickle
 
@@ -13,9 +13,9 @@ from faceassay.datasets import (
     damaged_images,
     evenly_chosen,
     identity_range,
+    proper_names,
     rows,
     select_identities,
-    union,
 )
 from fakes import ArrayDataset, toy_faces
 
@@ -204,95 +204,16 @@ def test_what_is_no_range_is_an_error(text, message):
         identity_range(NAMES, text)
 
 
-@pytest.fixture
-def parts():
-    return named(["a", "b"], seed=1), named(["c", "b"], per_identity=3, seed=2)
-
-
-def test_a_union_is_a_face_dataset(parts):
-    assert isinstance(union(*parts), FaceDataset)
-
-
-def test_a_union_appends_new_names(parts):
-    assert union(*parts).identities == ("a", "b", "c")
-
-
-def test_a_union_joins_identities_by_name(parts):
-    assert union(*parts).labels.tolist() == [0, 0, 1, 1, 2, 2, 2, 1, 1, 1]
-
-
-def test_a_union_has_int64_labels(parts):
-    assert union(*parts).labels.dtype == np.int64
-
-
-def test_a_union_without_common_names_has_all_classes():
-    assert len(union(named(["a"]), named(["b"])).identities) == 2
-
-
-def test_a_union_has_the_images_of_both(parts):
-    both = union(*parts)
-    assert len(both) == 10
-    assert np.array_equal(both.images(np.arange(10)), np.concatenate([parts[0].pixels, parts[1].pixels]))
-
-
-def test_a_batch_that_mixes_both_parts_keeps_its_order(parts):
-    everything = np.concatenate([parts[0].pixels, parts[1].pixels])
-    index = np.array([9, 0, 4, 4, 3, 7])
-    assert np.array_equal(union(*parts).images(index), everything[index])
-
-
-def test_an_empty_batch_of_a_union(parts):
-    assert union(*parts).images(np.array([], dtype=np.int64)).shape == (0, 8, 8, 3)
-
-
-def test_a_union_has_unique_item_ids(parts):
-    both = union(*parts)
-    assert len(set(both.item_ids)) == len(both)
-    assert both.item_ids[0] == "first/item0"
-    assert both.item_ids[4] == "second/item0"
-
-
-@pytest.mark.parametrize("i", range(10))
-def test_a_union_passes_stored_files_on(parts, i):
-    assert union(*parts).encoded(i) == (parts[0].encoded(i) if i < 4 else parts[1].encoded(i - 4))
-
-
-@pytest.mark.parametrize("index", [[10], [-1]])
-def test_a_union_has_no_other_images(parts, index):
-    with pytest.raises(IndexError):
-        union(*parts).images(np.array(index))
-
-
-def test_a_union_refuses_two_image_sizes():
-    with pytest.raises(DataError, match="8 px and of 16 px"):
-        union(named(["a"], size=8), named(["b"], size=16))
-
-
-def test_the_fingerprint_of_a_union_depends_on_both_and_their_order(parts):
-    prints = {union(*pair).fingerprint for pair in [parts, parts[::-1], (parts[0], parts[0])]}
-    assert len(prints) == 3
-
-
-def test_a_union_of_a_union(parts):
-    both = union(union(*parts), named(["d"], seed=3))
-    assert both.identities == ("a", "b", "c", "d")
-    assert len(set(both.item_ids)) == 12
-
-
-def test_views_copy_no_pixels(parts):
-    class Counting(ArrayDataset):
-        asked = 0
-
-        def images(self, index):
-            self.asked += len(index)
-            return super().images(index)
-
-    first = Counting(parts[0].pixels, parts[0].labels, parts[0].identities)
-    view = union(select_identities(first, ["b"]), parts[1])
-    assert (view.labels.tolist(), len(view.item_ids), len(view.fingerprint)) == ([0, 0, 1, 1, 1, 0, 0, 0], 8, 64)
-    assert first.asked == 0
-    view.images(np.array([1, 5]))
-    assert first.asked == 1
+@pytest.mark.parametrize(
+    ("names", "proper"),
+    [
+        (["s1", "ada", "0", "000123"], ["s1", "ada"]),
+        (["12a", "1.5", "-3", "1 2", ""], ["12a", "1.5", "-3", "1 2", ""]),
+        (["\u0663", "\u00b2"], ["\u0663", "\u00b2"]),
+    ],
+)
+def test_a_name_is_more_than_a_number(names, proper):
+    assert proper_names(names) == proper
 
 
 def test_texts_are_made_when_they_are_read():

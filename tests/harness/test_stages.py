@@ -27,6 +27,7 @@ from faceassay.contracts import (
 from faceassay.seeds import noise_keys, row_noise
 from faceassay.stages import evaluation, features, plan, recognizer, synthesis
 from faceassay.stages.plan import StoredPlan
+from faceassay.unions import Mixture
 from fakes import ArrayDataset, Log, WholePack, sources, stage_context, toy_faces
 
 SIZE = 16
@@ -356,10 +357,16 @@ def test_a_recognizer_trains_on_synthetic_images_alone(synthetic, tmp_path):
 
 
 def test_a_recognizer_trains_on_the_union_of_both(real, synthetic, tmp_path):
-    data = trained_on(tmp_path, real=real, synthesis=synthetic)
+    data = trained_on(tmp_path, real=real, synthesis=synthetic, mixture=Mixture())
     assert tuple(data.identities) == (*real.identities, "synthetic:s1+s2")
     assert data.labels.tolist() == [*real.labels.tolist(), 1, 1, 4, 4]
     assert np.array_equal(data.images(np.arange(16)), np.concatenate([real.pixels, synthetic.pixels]))
+
+
+def test_a_recognizer_trains_on_what_the_mixture_says(real, synthetic, tmp_path):
+    data = trained_on(tmp_path, real=real, synthesis=synthetic, mixture=Mixture("apart", "sources"))
+    assert len(data) == 2 * len(real)
+    assert {name.partition("/")[0] for name in data.identities} == {"real", "synthetic"}
 
 
 def test_a_recognizer_is_opened_by_its_plugin(real, tmp_path):

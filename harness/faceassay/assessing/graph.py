@@ -117,8 +117,7 @@ class _Assessment(Expansion):
         judge = self.matrix.judge
         if judge is None or isinstance(judge, BroughtEntry):
             return brought_recognizer(judge) if judge else self._original_recognizer()
-        data = {"real": self.data[judge.data]}
-        return self._trained(judge.recognizer, data, self.matrix.spec.seeds[0], "judge")
+        return self._trained_on(self.data[judge.data], judge.recognizer, "judge")
 
     def sources(self, names: Sequence[str]) -> list[tuple[Source, list[tuple[Method, int | None]]]]:
         """Return the distinct image sets of rows, each with its rows and seeds."""

@@ -77,8 +77,8 @@ def by_name(shared: int, people: int, named: int) -> Verdict:
 
     Args:
         shared: names in both.
-        people: names of the benchmark, 0 where it carries none.
-        named: names of real people in the set.
+        people: names of the benchmark, 0 where it carries none but numbers.
+        named: names of real people in the set, 0 where there are none but numbers.
     """
     if not people or not named:
         return Verdict("unknown", f"the {'set' if people else 'benchmark'} carries no names of people")

@@ -14,7 +14,15 @@ from faceassay.contracts.evaluation import (
     PairSample,
 )
 from faceassay.contracts.execution import Executor, Observer, Outcome, Resources, StageOrder, StageView
-from faceassay.contracts.faces import DatasetPlugin, FaceDataset, FaceImages, FloatArray, ImageBatch, IntArray
+from faceassay.contracts.faces import (
+    DatasetCard,
+    DatasetPlugin,
+    FaceDataset,
+    FaceImages,
+    FloatArray,
+    ImageBatch,
+    IntArray,
+)
 from faceassay.contracts.figures import Figure
 from faceassay.contracts.generation import (
     Augmentation,
@@ -43,6 +51,7 @@ __all__ = [
     "Curve",
     "DataError",
     "DataPath",
+    "DatasetCard",
     "DatasetPlugin",
     "Denoiser",
     "DifferentiableRecognizer",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from faceassay.contracts.plugin import Plugin
 
@@ -55,8 +56,24 @@ class FaceDataset(FaceImages, Protocol):
         """Return the stored file of image ``i``, unchanged."""
 
 
+class DatasetCard(BaseModel):
+    """Say where images are from and what is known of their use; empty where nothing is stated."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field("", description="who made the images, where they were published")
+    licence: str = Field("", description="terms under which they may be used")
+    consent: str = Field("", description="what the people in them agreed to")
+    note: str = Field("", description="whatever else a reader must know")
+
+
 class DatasetPlugin(Plugin):
-    """Open one source of identity-labelled face images."""
+    """Open one source of identity-labelled face images.
+
+    ``card`` says what is known of images that the plugin brings itself; of a user's images the spec may say it.
+    """
+
+    card: ClassVar[DatasetCard] = DatasetCard()
 
     @abstractmethod
     def open(self) -> FaceDataset:

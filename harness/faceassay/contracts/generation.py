@@ -167,7 +167,8 @@ class SynthesisPlan:
     mixed with real ones; any other name is a new class.
 
     Attributes:
-        identities: names of the synthetic identities.
+        identities: names of the synthetic identities; one that has the name of a real identity is that person, and in
+            a row that mixes both its images are of the same class.
         labels: index into ``identities``, int64 [N].
         sources: class indices of the real identities each image is made from, int64 [N, k].
         weights: their weights, float64 [N, k].

@@ -1,4 +1,4 @@
-"""Render results: table.md, table.csv, table.tex, cost.csv and table.html, from the store alone."""
+"""Render results: table.md, table.csv, table.tex, cost.csv, table.html and the cards, from the store alone."""
 
 from faceassay.report.write import write_report
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from faceassay.contracts import Curve, FaceDataset
-from faceassay.report import published, quality
+from faceassay.report import card_pages, published, quality
 from faceassay.report.figures import curves_svg, panel_images, png_address
 from faceassay.report.notes import absent, missing, sections
 from faceassay.report.text import TEXT_COLUMNS
@@ -50,6 +50,7 @@ def page(results: Results, table: Table) -> str:
         missing=missing(results),
         absent=absent(results),
         sections=sections(results, table),
+        cards=card_pages,
         published=published,
         compared=published.published_rows(results, table),
         published_notes=list(published.published_notes(results)),

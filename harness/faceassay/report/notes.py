@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 from faceassay.contracts import Fact
 from faceassay.contracts.evaluation import short_names
+from faceassay.people import overlap_by_name
 from faceassay.report import intervals
 from faceassay.report.settings import generators, settings
 from faceassay.report.words import MIXES_UNITS, counted, fact, joined
 from faceassay.results import CellResult, Results
 from faceassay.spec import MatrixSpec
-from faceassay.spec.reader import Benchmark
+from faceassay.spec.reader import Benchmark, Method
 from faceassay.store import Store
 from faceassay.table import Table
+from faceassay.unions import Mixture
 
 POPULATION = "population"
 """The note of an evaluation that says what its number is of; it becomes a sentence of its own."""
@@ -53,8 +55,9 @@ def sections(results: Results, table: Table) -> list[Section]:
     said = [
         Section("How to read it", tuple(("", line) for line in _reading(results, table))),
         Section(intervals.HEADING, tuple(intervals.interval_notes(results, table))),
-        Section("Methods", (*notes, *_lengths(results), *_joined(results))),
+        Section("Methods", (*notes, *_lengths(results), *_mixed(results))),
         Section("Benchmarks", tuple((b.name, _benchmark(results, b)) for b in results.matrix.benchmarks)),
+        Section("People of the benchmarks", tuple(_tested(results))),
         averages_section(results),
         Section("Data and settings", (*_data(results), *settings(results))),
     ]
@@ -79,19 +82,49 @@ def _lengths(results: Results) -> Iterator[tuple[str, str]]:
     for method in results.matrix.methods:
         row = results.graph.rows[method.name]
         stage = row.recognizers[results.matrix.spec.seeds[0]]
-        epochs = stage.work / max(1, row.real_images + row.synthetic_images)
+        images = row.real_images + row.synthetic_images
+        epoch = row.mixture.epoch(row.real_images, row.synthetic_images) if row.mixture else images
+        epochs = stage.work / max(1, epoch)
         same = f", as many as '{method.entry.match_updates}'" if method.entry.match_updates else ""
         yield method.name, f"trained for {counted(row.updates, 'update')}{same} ({epochs:.3g} epochs)"
 
 
-def _joined(results: Results) -> Iterator[tuple[str, str]]:
-    """Yield where people of two sets that are trained on together count as one, since they have one name."""
-    train = results.graph.data[results.matrix.spec.train]
+def _mixed(results: Results) -> Iterator[tuple[str, str]]:
+    """Yield who counts as one person where two sets are trained on together, and what an epoch repeats."""
     for method in results.matrix.methods:
-        if method.uses_real and method.synthetic:
-            shared = {*train.people} & {*results.graph.data[method.synthetic].people}
-            names = f"{counted(len(shared), 'name')} of data '{method.synthetic}' and of data '{train.name}'"
-            yield method.name, f"{names} are the same: each is one class with the images of both"
+        mixture = results.graph.rows[method.name].mixture
+        if mixture and (method.synthetic or mixture.people == "apart"):
+            yield method.name, _people(results, method, mixture)
+        if mixture and mixture.balance == "sources":
+            row = results.graph.rows[method.name]
+            epoch = counted(mixture.epoch(row.real_images, row.synthetic_images), "image")
+            yield (
+                method.name,
+                f"an epoch is {epoch}, half real and half synthetic: those of the smaller set are repeated in turn",
+            )
+
+
+def _tested(results: Results) -> Iterator[tuple[str, str]]:
+    """Yield for each benchmark whether its people are trained on, as far as names tell."""
+    graph = results.graph
+    for benchmark in results.matrix.benchmarks:
+        tested = graph.data.get(benchmark.data or "") or graph.packs[benchmark.name]
+        verdicts = [(name, overlap_by_name(graph.data[name], tested)) for name in results.matrix.trained_on]
+        told = "; ".join(f"data '{name}' {verdict.word} ({verdict.reason})" for name, verdict in verdicts)
+        yield benchmark.name, f"by name, {told}"
+    yield "", "Images and embeddings are compared by `faceassay quality`, those of synthetic sets too."
+
+
+def _people(results: Results, method: Method, mixture: Mixture) -> str:
+    if not method.synthetic:
+        return "real and synthetic people of one name are different classes"
+    train, other = results.graph.data[results.matrix.spec.train], results.graph.data[method.synthetic]
+    shared = len({*train.people} & {*other.people})
+    names = f"{counted(shared, 'name')} of data '{other.name}' and of data '{train.name}' are the same"
+    if mixture.people == "joined":
+        return f"{names}: each is one class with the images of both"
+    why = ", as the row says" if method.entry.people else ": numbers are no names; 'people: joined' would make them one"
+    return f"{names}, but every set has classes of its own{why}"
 
 
 def missing(results: Results) -> Missing | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from faceassay.contracts.running import PASSES
-from faceassay.report import intervals, published, quality
+from faceassay.report import card_pages, intervals, published, quality
 from faceassay.report.notes import Missing, Section, absent, missing, sections
 from faceassay.report.plain import as_csv, escaped, grid
 from faceassay.report.words import cell_text, extent, headings, title
@@ -67,7 +67,7 @@ def markdown(results: Results, table: Table) -> str:
     for section in notes:
         within = _interval_grid(table, header[len(FACT_COLUMNS) :]) if section.heading == intervals.HEADING else ()
         parts += [f"## {section.heading}", *within, _bullets(section)]
-    parts += _published(results, table)
+    parts += [f"[{card_pages.LINK}]({card_pages.MARKDOWN})", *_published(results, table)]
     measured = quality.quality_rows(results)
     if measured:
         parts += [f"## {quality.HEADING}", grid(quality.COLUMNS, measured, (0,)), quality.EXPLANATION]

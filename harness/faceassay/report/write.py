@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from faceassay.report import card_pages
+from faceassay.report.cards import cards
 from faceassay.report.html import page
 from faceassay.report.latex import latex
 from faceassay.report.text import cost_csv, markdown, table_csv
@@ -13,17 +15,19 @@ from faceassay.table import build
 
 
 def write_report(results: Results, folder: Path) -> list[Path]:
-    """Write ``table`` as csv, md, tex and html, and ``cost.csv``, into ``folder``, return their paths.
+    """Write ``table`` as csv, md, tex and html, ``cost.csv``, and the ``cards`` into ``folder``, return their paths.
 
     ``table.csv`` holds deterministic columns only; seconds, memory and dates are in ``cost.csv``.
     """
-    table = build(results)
+    table, of_sets = build(results), cards(results)
     contents = {
         "table.csv": table_csv(table),
         "table.md": markdown(results, table),
         "table.tex": latex(results, table),
         "cost.csv": cost_csv(results),
         "table.html": page(results, table),
+        card_pages.MARKDOWN: card_pages.cards_markdown(results, of_sets),
+        card_pages.JSON: card_pages.cards_json(results, of_sets),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():

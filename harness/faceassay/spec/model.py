@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from faceassay.contracts import DataPath
+from faceassay.contracts import DataPath, DatasetCard
 from faceassay.quality import ImageQuality
+from faceassay.unions import Balance, People
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ,.+_()=/-]{0,79}$")]
 """A name for people: letters, digits, blanks and , . + _ ( ) = / -"""
@@ -56,6 +57,16 @@ class MethodEntry(_Part):
     )
     recognizer: dict[str, Any] = Field(default_factory=dict, description="overrides of the recognizer's parameters")
     match_updates: Name | None = Field(None, description="train for as many optimizer steps as this row")
+    people: People | None = Field(
+        None,
+        description="in a mixed row: whether real and synthetic people of one name are one class (joined) or not "
+        "(apart); by default joined, unless the only names that two sets of data share are numbers",
+    )
+    balance: Balance = Field(
+        "images",
+        description="in a mixed row: an epoch has every image once (images), or as many real as synthetic ones, those "
+        "of the smaller set repeated (sources)",
+    )
     note: str = Field("", description="a footnote of the table")
 
 
@@ -66,6 +77,7 @@ class BenchmarkEntry(_Part):
     data: Slug | None = Field(None, description="name of an entry of ``data``; none where the protocol has a path")
     protocol: Choice
     expect: Expected | None = Field(None, description="what it holds; its files may then be absent")
+    card: DatasetCard = Field(default_factory=DatasetCard, description="where its images are from; in no key")
 
 
 class BroughtEntry(_Part):

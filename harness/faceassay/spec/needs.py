@@ -1,11 +1,11 @@
-"""Own what the plugins of a matrix need of each other: what a row lacks or has in vain, what is told twice."""
+"""Own what a row and its plugins need: what it lacks or has in vain, what it is trained on, what is told twice."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from faceassay.contracts import AttributePredictor, Augmentation, Generator
-from faceassay.spec.model import Spec
+from faceassay.spec.model import MethodEntry, Spec
 from faceassay.spec.yaml import Path_
 
 Complaint = tuple[Path_, str]
@@ -45,6 +45,18 @@ def unmet(spec: Spec, i: int, augmentation: Augmentation | None, generator: Gene
 
 def _listed(names: frozenset[str]) -> str:
     return " and ".join(sorted(names))
+
+
+def broken_rule(entry: MethodEntry, train: str) -> str | None:
+    """Return the rule about what a row of this group is trained on, where this row breaks it."""
+    mixes = sorted({"people", "balance"} & entry.model_fields_set)
+    if mixes and entry.group != "FR_mix":
+        return f"trains on one set: take {' and '.join(mixes)} out, or make it a row of group FR_mix"
+    if entry.group == "FR_real":
+        return "has no augmentation" if entry.augmentation is not None else None
+    if (entry.augmentation is None) == (entry.data is None):
+        return "needs an augmentation or, in its place, data"
+    return f"trains on {train!r} and other data" if (entry.group, entry.data) == ("FR_mix", train) else None
 
 
 def told_twice(predictors: Sequence[AttributePredictor | None]) -> Iterator[Complaint]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from faceassay.contracts import (
     AttributePredictor,
     Augmentation,
+    DatasetCard,
     DatasetPlugin,
     EvaluationProtocol,
     FaceassayError,
@@ -26,7 +27,7 @@ from faceassay.registry import RESERVED_PARAMETERS, Registry
 from faceassay.spec.averages import Average, column_labels, resolved
 from faceassay.spec.model import BroughtEntry, Expected, ExpectedData, MethodEntry, Spec
 from faceassay.spec.near import near
-from faceassay.spec.needs import told_twice, unmet
+from faceassay.spec.needs import broken_rule, told_twice, unmet
 from faceassay.spec.profiles import Dropped, apply_profile
 from faceassay.spec.published import Known, Published, read_published
 from faceassay.spec.yaml import Located, Path_, Place, Problem, read_yaml
@@ -53,6 +54,7 @@ class DataChoice:
     Attributes:
         expect: what it is expected to hold, None where nothing is said.
         absent: what to supply where its files are not there; empty where they are.
+        card: where the images are from, as the spec says or else the plugin.
     """
 
     name: str
@@ -61,6 +63,7 @@ class DataChoice:
     place: Place
     expect: ExpectedData | None
     absent: str
+    card: DatasetCard
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ class Benchmark:
     place: Place
     expect: Expected | None = None
     absent: str = ""
+    card: DatasetCard = field(default_factory=DatasetCard)
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,12 @@ class MatrixSpec:
     dropped: Dropped = field(default_factory=dict)
     attributes: tuple[AttributePredictor, ...] = ()
     judge: TrainedJudge | BroughtEntry | None = None
+
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """Names of the entries of ``data`` that a row is trained on, ``train`` first."""
+        used = (self.spec.train, *(method.entry.data for method in self.methods))
+        return tuple(dict.fromkeys(name for name in used if name))
 
     @property
     def baseline(self) -> str:
@@ -282,12 +292,15 @@ class _Reading:
         said = choice.get("expect")
         expect = None if said is None else self.validated(ExpectedData, said, (*where, "expect"))
         absent = f"data {name!r} is not there: {self.absent[where]}" if where in self.absent else ""
-        return DataChoice(name, made[where], chosen, self.located.place(where), expect, absent)
+        own = self.validated(DatasetCard, choice.get("card", {}), (*where, "card")) or DatasetCard()
+        known: DatasetCard = made[where].card if made[where] else own
+        card = known.model_copy(update=own.model_dump(exclude_unset=True))
+        return DataChoice(name, made[where], chosen, self.located.place(where), expect, absent, card)
 
     def _method(self, i: int, spec: Spec, made: Mapping[Path_, Any]) -> Method:
         entry, where = spec.methods[i], ("methods", i)
         augmentation = made.get((*where, "augmentation"))
-        if rule := _broken_rule(entry, spec.train):
+        if rule := broken_rule(entry, spec.train):
             self.problem((*where, "group"), f"a row of group {entry.group} {rule}")
         recognizer = self._overridden("recognizer", spec.recognizer, entry.recognizer, where, made)
         generator = self._overridden("generator", spec.generator, entry.generator, where, made)
@@ -331,7 +344,13 @@ class _Reading:
             rule = "has files of its own: leave data out" if entry.data else "needs 'data: NAME' of an entry of data"
             self.problem((*where, "data") if entry.data else where, f"protocol {protocol.name!r} {rule}")
         return Benchmark(
-            entry.name, made[(*where, "protocol")], entry.data, self.located.place(where), entry.expect, absent
+            entry.name,
+            made[(*where, "protocol")],
+            entry.data,
+            self.located.place(where),
+            entry.expect,
+            absent,
+            entry.card,
         )
 
     def _references(self, spec: Spec) -> None:
@@ -391,15 +410,6 @@ def _choices(raw: Mapping[str, Any]) -> Iterator[tuple[Path_, str, Any, bool]]:
 def _entries(value: Any, shape: type) -> Iterable[tuple[Any, Any]]:
     items: Any = value if isinstance(value, shape) else shape()
     return items.items() if isinstance(items, dict) else enumerate(items)
-
-
-def _broken_rule(entry: MethodEntry, train: str) -> str | None:
-    """Return the rule about what a row of this group is trained on, where this row breaks it."""
-    if entry.group == "FR_real":
-        return "has no augmentation" if entry.augmentation is not None else None
-    if (entry.augmentation is None) == (entry.data is None):
-        return "needs an augmentation or, in its place, data"
-    return f"trains on {train!r} and other data" if (entry.group, entry.data) == ("FR_mix", train) else None
 
 
 def _message(model: type[BaseModel], where: Path_, detail: Any) -> str:

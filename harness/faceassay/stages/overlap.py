@@ -14,6 +14,7 @@ from faceassay.assessment.classes import ClassSums, leave_one_out
 from faceassay.assessment.neighbours import nearest, shared_rows
 from faceassay.assessment.overlap import Above, Verdict, by_content, by_embedding, by_name
 from faceassay.contracts import FaceDataset, Pack, Sources, StageContext
+from faceassay.datasets import proper_names
 
 NO_HELD_OUT = "no held-out people: name an entry of data as held_out"
 OWN = "the held-out people are in the benchmark themselves: hold out others"
@@ -27,13 +28,14 @@ def run(plugin: Assessment, sources: Sources, context: StageContext) -> None:
     images, pack, embedding = sources.open("images"), sources.open("benchmark"), sources.open("embedding")
     theirs = sources.open("benchmark_embedding")
     people = {*sources.real.identities} if "real" in sources else {*images.identities}
-    named = people & {*images.identities}
-    shared = sorted(named & {*pack.people})
+    named = {*proper_names(images.identities)} & people
+    tested = {*proper_names(pack.people)}
+    shared = sorted(named & tested)
     same = shared_rows(theirs.pixels, embedding.pixels)
     above, unknown = _above(sources, context, images, pack)
     verdicts = {
         "content": by_content(len(same), len(pack)),
-        "names": by_name(len(shared), len(pack.people), len(named)),
+        "names": by_name(len(shared), len(tested), len(named)),
         "embedding": by_embedding(above, unknown),
     }
     document = {
@@ -60,7 +62,7 @@ def _above(
         return None, NO_HELD_OUT
     held_out, strangers = sources.open("held_out"), sources.open("held_out_embedding")
     theirs, embedding = sources.open("benchmark_embedding"), sources.open("embedding")
-    if {*held_out.identities} & {*pack.people} or shared_rows(theirs.pixels, strangers.pixels):
+    if {*proper_names(held_out.identities)} & {*pack.people} or shared_rows(theirs.pixels, strangers.pixels):
         return None, OWN
     sums = ClassSums.of(embedding.vectors, images.labels, len(images.identities))
     centres, known = sums.centres()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from faceassay.contracts import FaceDataset, FittedRecognizer, Recognizer, Sources, StageContext
-from faceassay.datasets import union
+from faceassay.unions import Mixture
 
 
 def run(plugin: Recognizer, sources: Sources, context: StageContext) -> None:
@@ -21,4 +21,7 @@ def load(plugin: Recognizer, folder: Path, device: str) -> FittedRecognizer:
 def _training_set(sources: Sources) -> FaceDataset:
     if "synthesis" not in sources:
         return sources.real
-    return union(sources.real, sources.synthesis) if "real" in sources else sources.synthesis
+    if "real" not in sources:
+        return sources.synthesis
+    mixture: Mixture = sources.open("mixture")
+    return mixture.of(sources.real, sources.synthesis)

