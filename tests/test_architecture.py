@@ -24,7 +24,7 @@ LAYERS = (
     "noise",
     "blocks checkpoints datasets detection drawing environment fingerprints hookspecs identity lifeline progress "
     "sampling seeds serial sourcecode statistics torching",
-    "denoising keys processes quality registry shards",
+    "denoising keys processes quality registry sets shards",
     "assessment brought",
     "given spec stages",
     "graph judging store",

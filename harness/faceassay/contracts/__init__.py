@@ -14,7 +14,16 @@ from faceassay.contracts.evaluation import (
     PairSample,
 )
 from faceassay.contracts.execution import Executor, Observer, Outcome, Resources, StageOrder, StageView
-from faceassay.contracts.faces import DatasetPlugin, FaceDataset, FaceImages, FloatArray, ImageBatch, IntArray
+from faceassay.contracts.faces import (
+    DatasetPlugin,
+    FaceDataset,
+    FaceImages,
+    FloatArray,
+    ImageBatch,
+    IntArray,
+    WritableDataset,
+    Written,
+)
 from faceassay.contracts.figures import Figure
 from faceassay.contracts.generation import (
     Augmentation,
@@ -82,6 +91,8 @@ __all__ = [
     "StoreError",
     "SynthesisPlan",
     "Trainable",
+    "WritableDataset",
+    "Written",
     "data_paths",
     "parameter",
 ]
