@@ -64,4 +64,8 @@ def _duplicates(data: FaceDataset, advance: Callable[[int], None]) -> Iterator[F
 
 
 def _named(data: FaceDataset, group: IntArray) -> str:
-    return " = ".join(f"{data.item_ids[row]} ({data.identities[data.labels[row]]})" for row in group.tolist())
+    return " = ".join(f"{data.item_ids[row]} ({_who(data, int(data.labels[row]))})" for row in group.tolist())
+
+
+def _who(data: FaceDataset, label: int) -> str:
+    return data.identities[label] if 0 <= label < len(data.identities) else f"label {label}"
