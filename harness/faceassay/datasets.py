@@ -48,6 +48,9 @@ class Texts(Sequence[str]):
             return tuple(map(self.text, range(self.length)[place]))
         return self.text(range(self.length)[place])
 
+    def __iter__(self) -> Iterator[str]:
+        return map(self.text, range(self.length))
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
             return NotImplemented

@@ -209,6 +209,13 @@ def test_recordio_is_byte_for_byte_what_a_second_implementation_writes(tmp_path)
     assert (tmp_path / "set/property").read_text() == "2,12,12\n"
 
 
+def test_recordio_names_a_first_image_whose_size_cannot_be_read(tmp_path):
+    data = stored_faces({"a": 2})
+    data.contents[0] = data.contents[0][:12]
+    with pytest.raises(DataError, match=r"image a/0\.png is damaged"):
+        write("recordio", data, tmp_path / "set")
+
+
 def test_recordio_lists_the_names(tmp_path):
     write("recordio", stored_faces({"b": 1, "a": 1}), tmp_path / "set")
     assert (tmp_path / "set/list.txt").read_text() == "1\ta/1.png\n2\tb/0.png\n"

@@ -41,9 +41,17 @@ def write_records(data: FaceDataset, folder: Path, advance: Callable[[int], None
         writing = _Writing(rec, idx, listing)
         written = write_files(data, writing.put, advance)
         people = writing.close()
-    size = Image.open(io.BytesIO(data.encoded(0))).size
-    (folder / "property").write_text(f"{people},{size[1]},{size[0]}\n", encoding="ascii")
+    (folder / "property").write_text(f"{people},{_height_and_width(data)}\n", encoding="ascii")
     return Written(np.array(writing.rows, dtype=np.int64), written.identities)
+
+
+def _height_and_width(data: FaceDataset) -> str:
+    """Return the size of the first image as it is stored: in sets of this form all have the same."""
+    try:
+        with Image.open(io.BytesIO(data.encoded(0))) as image:
+            return f"{image.height},{image.width}"
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DataError(f"image {data.item_ids[0]} is damaged: {error}: leave it out of the source") from error
 
 
 class _Writing:
