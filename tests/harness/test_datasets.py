@@ -16,6 +16,7 @@ from faceassay.datasets import (
     proper_names,
     rows,
     select_identities,
+    select_items,
 )
 from fakes import ArrayDataset, toy_faces
 
@@ -255,3 +256,51 @@ def test_damaged_images_are_found_in_any_dataset():
 
 def test_nothing_is_wrong_with_good_images(faces):
     assert list(damaged_images(faces)) == []
+
+
+def test_selected_items_show_the_same_images_in_the_order_of_the_set(faces):
+    mixed = shuffled(faces)
+    view = select_items(mixed, {"s3": ["item8", "item6"], "s1": ["item1"]})
+    places = sorted(mixed.item_ids.index(item) for item in ("item8", "item6", "item1"))
+    assert tuple(view.item_ids) == tuple(mixed.item_ids[place] for place in places)
+    assert (view.images(np.arange(3)) == mixed.pixels[places]).all()
+    assert [view.identities[label] for label in view.labels] == [mixed.identities[mixed.labels[k]] for k in places]
+    assert view.identities == ("s1", "s3")
+
+
+def test_selected_items_that_are_not_there_are_all_named(faces):
+    with pytest.raises(DataError, match=r"2 of 3 selected images are not in the set: item99, nobody$"):
+        select_items(faces, {"s1": ["item99", "item0"], "s2": ["nobody"]})
+
+
+def test_selected_items_of_somebody_else_are_named(faces):
+    with pytest.raises(DataError, match=r"1 of 2 selected images are of another identity there: item3$"):
+        select_items(faces, {"s1": ["item0", "item3"]})
+
+
+def test_no_selected_items_are_refused(faces):
+    with pytest.raises(DataError, match="name at least one"):
+        select_items(faces, {"s1": []})
+
+
+def test_fingerprint_of_selected_items_depends_on_them_the_set_and_what_opened_it(faces):
+    other = ArrayDataset(faces.pixels ^ 1, faces.labels, faces.identities)
+    views = [
+        select_items(faces, {"s1": ["item0"]}),
+        select_items(faces, {"s1": ["item1"]}),
+        select_items(other, {"s1": ["item0"]}),
+        select_items(faces, {"s1": ["item0"]}, "another reader"),
+        select_identities(faces, ["s1"]),
+    ]
+    assert len({view.fingerprint for view in views}) == len(views)
+
+
+def test_fingerprint_of_selected_items_does_not_depend_on_their_order(faces):
+    one, two = (select_items(faces, {"s1": ids}) for ids in (["item0", "item1"], ["item1", "item0"]))
+    assert one.fingerprint == two.fingerprint
+
+
+def test_damaged_images_tell_how_many_were_looked_at():
+    told = []
+    list(damaged_images(toy_faces(5, 20, size=8), told.append))
+    assert told == [64, 36]

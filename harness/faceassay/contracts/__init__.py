@@ -22,6 +22,8 @@ from faceassay.contracts.faces import (
     FloatArray,
     ImageBatch,
     IntArray,
+    WritableDataset,
+    Written,
 )
 from faceassay.contracts.figures import Figure
 from faceassay.contracts.generation import (
@@ -91,6 +93,8 @@ __all__ = [
     "StoreError",
     "SynthesisPlan",
     "Trainable",
+    "WritableDataset",
+    "Written",
     "data_paths",
     "parameter",
 ]

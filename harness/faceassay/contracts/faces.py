@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -81,4 +83,41 @@ class DatasetPlugin(Plugin):
 
         Raises:
             DataError: when files are missing, corrupt, or an identity has too few images.
+        """
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Tell by names alone whether what lies at ``path`` is stored in the way that this plugin reads."""
+        return False
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """Say what a plugin's own reader will find in a set that it wrote.
+
+    Attributes:
+        rows: row in the source of each image, in the order of the written set, int64 [N].
+        identities: what each of the L identities of the source is called there.
+    """
+
+    rows: IntArray
+    identities: tuple[str, ...]
+
+
+class WritableDataset(DatasetPlugin):
+    """Open and write sets of one form; what is written is opened with ``path`` alone."""
+
+    @classmethod
+    @abstractmethod
+    def write(cls, data: FaceDataset, target: Path, advance: Callable[[int], None]) -> Written:
+        """Write the stored files of ``data``, unchanged, to ``target``, where nothing is yet.
+
+        Args:
+            data: the images.
+            target: the file or folder that becomes ``path``.
+            advance: told the number of images whenever some more were written.
+
+        Raises:
+            DataError: when the form cannot hold these images or names.
+            OSError: when it cannot be written.
         """

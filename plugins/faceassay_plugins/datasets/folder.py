@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from faceassay import DataError, DataPath, DatasetPlugin, FaceDataset, parameter
+from faceassay import DataError, DataPath, FaceDataset, WritableDataset, Written, parameter
 from faceassay_plugins.datasets.files import open_files
 from faceassay_plugins.datasets.images import SUFFIXES, Fit
 from faceassay_plugins.datasets.people import natural_order, refuse_few
+from faceassay_plugins.datasets.written import File, write_files
 
 _REMEDY = (
     "Add images, move these folders away, or lower min_images. Images are "
@@ -20,7 +21,7 @@ _REMEDY = (
 )
 
 
-class Folder(DatasetPlugin):
+class Folder(WritableDataset):
     """Open a folder that holds one folder per identity.
 
     Files count as images by their suffix (``images.SUFFIXES``, in any case). Hidden files are ignored, other files
@@ -57,6 +58,28 @@ class Folder(DatasetPlugin):
         stray += [entry for group in held.values() for entry in group if not _is_image(entry)]
         _warn_of_ignored(self.path, stray)
         return open_files(self.path, files, self.image_size, self.fit)
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Tell whether an image is in a folder of ``path``."""
+        return path.is_dir() and any(
+            _is_image(entry) for folder in _visible(path) if folder.is_dir() for entry in _visible(folder)
+        )
+
+    @classmethod
+    def write(cls, data: FaceDataset, target: Path, advance: Callable[[int], None]) -> Written:
+        """Write a folder for each identity.
+
+        Raises:
+            DataError: when an identity cannot be the name of a folder, or an image is none.
+            OSError: when it cannot be written.
+        """
+
+        def put(file: File) -> None:
+            (target / file.folder).mkdir(parents=True, exist_ok=True)
+            (target / file.folder / file.name).write_bytes(file.content)
+
+        return write_files(data, put, advance)
 
 
 def _visible(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:

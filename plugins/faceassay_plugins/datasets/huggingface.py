@@ -68,6 +68,11 @@ class HuggingFace(ArchivedFaces):
         content = [self.image_column, self.label_column, *digests.values()]
         return self._dataset(stored, people, item_ids, content, folder)
 
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Tell whether ``path`` is a folder that `save_to_disk` wrote."""
+        return any((path / name).is_file() for name in ("state.json", "dataset_dict.json"))
+
     def _folder(self) -> Path:
         listing = self.path / "dataset_dict.json"
         if not listing.is_file():

@@ -21,6 +21,10 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".pgm", ".ppm", ".bmp", ".webp")
 """Suffixes of the formats read, in lower case."""
 
 _FORMATS = ("JPEG", "PNG", "PPM", "BMP", "WEBP")
+_BEGINNINGS = {
+    **{b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"RIFF": ".webp", b"BM": ".bmp", b"P2": ".pgm", b"P5": ".pgm"},
+    **dict.fromkeys((b"P1", b"P3", b"P4", b"P6"), ".ppm"),
+}
 _SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 _DAMAGE = (OSError, EOFError, SyntaxError, ValueError, TypeError, IndexError, struct.error, zlib.error)
 
@@ -37,6 +41,18 @@ def decode(content: bytes, image_size: int, fit: Fit) -> ImageBatch:
     """
     square = _FITS[fit](_read_rgb(content))
     return np.asarray(square.resize((image_size, image_size), Image.Resampling.LANCZOS))
+
+
+def suffix_of(content: bytes) -> str:
+    """Return the suffix that says what the bytes of an image file are, by how they begin.
+
+    Raises:
+        ValueError: when they begin like no format that is read.
+    """
+    for beginning, suffix in _BEGINNINGS.items():
+        if content.startswith(beginning):
+            return suffix
+    raise ValueError("begins like no JPEG, PNG, PGM, PPM, BMP or WebP image")
 
 
 def check_image(content: bytes) -> None:

@@ -10,7 +10,7 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -18,13 +18,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from faceassay import DataError, DataPath, FaceDataset, IntArray, parameter
+from faceassay import DataError, DataPath, FaceDataset, IntArray, WritableDataset, Written, parameter
 from faceassay.fingerprints import path_fingerprint
 from faceassay_plugins.datasets.archive import Archive, escapes, image_starts, refuse_named, start_of
 from faceassay_plugins.datasets.encoded import ArchivedFaces
 from faceassay_plugins.datasets.images import SUFFIXES
 from faceassay_plugins.datasets.kept_arrays import Arrays, all_texts, kept_arrays, packed, texts
 from faceassay_plugins.datasets.people import People, natural_order
+from faceassay_plugins.datasets.written import File, write_files
 
 _LOCAL = struct.Struct("<4s22xHH")
 _ENCRYPTED = 1
@@ -33,7 +34,7 @@ _BEGINNING = 512
 REMEDY = "Write the .zip anew"
 
 
-class Zip(ArchivedFaces):
+class Zip(ArchivedFaces, WritableDataset):
     """Open a .zip that holds one folder per identity, with or without one folder around all of them.
 
     Members count as images by their suffix (``images.SUFFIXES``, in any case). Hidden ones are ignored, others are
@@ -61,6 +62,26 @@ class Zip(ArchivedFaces):
         stored = Members(Archive(self.path), texts("paths", found), *columns)
         people = People(found["labels"], all_texts("names", found))
         return self._dataset(stored, people, stored.item_ids, path_fingerprint(self.path))
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Tell whether ``path`` is a file called .zip."""
+        return path.is_file() and path.suffix.lower() == ".zip"
+
+    @classmethod
+    def write(cls, data: FaceDataset, target: Path, advance: Callable[[int], None]) -> Written:
+        """Write a .zip of one folder per identity; images are packed already and only stored.
+
+        Raises:
+            DataError: when an identity cannot be the name of a folder, or an image is none.
+            OSError: when it cannot be written.
+        """
+        with zipfile.ZipFile(target, "x") as archive:
+
+            def put(file: File) -> None:
+                archive.writestr(zipfile.ZipInfo(f"{file.folder}/{file.name}"), file.content)
+
+            return write_files(data, put, advance)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from faceassay import DataError, DataPath, FaceDataset, parameter
+from faceassay import DataError, DataPath, FaceDataset, WritableDataset, Written, parameter
 from faceassay.datasets import Texts
 from faceassay.fingerprints import path_fingerprint
 from faceassay_plugins.datasets.archive import Archive
@@ -19,9 +20,10 @@ from faceassay_plugins.datasets.recordio.index import read_index
 from faceassay_plugins.datasets.recordio.layout import ImageRecords, image_records
 from faceassay_plugins.datasets.recordio.lists import list_beside, read_list
 from faceassay_plugins.datasets.recordio.records import image_of, payload_of
+from faceassay_plugins.datasets.recordio.writing import write_records
 
 
-class RecordIo(ArchivedFaces):
+class RecordIo(ArchivedFaces, WritableDataset):
     """Open a training set in MXNet's RecordIO format: NAME.rec with NAME.idx, as insightface, im2rec and CVLface write.
 
     Images are in the order of their keys. Identities are named by the number of their label, or, where a list of paths
@@ -57,6 +59,21 @@ class RecordIo(ArchivedFaces):
         source = "record" if self.labels == "record" or not listed else "paths"
         content = [source, *map(path_fingerprint, files)]
         return self._dataset(stored, people, Texts(len(records.keys), stored.item_id), content, rec)
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Tell whether ``path`` is a .rec, or a folder that holds one."""
+        return path.suffix == ".rec" if path.is_file() else any(path.glob("*.rec"))
+
+    @classmethod
+    def write(cls, data: FaceDataset, target: Path, advance: Callable[[int], None]) -> Written:
+        """Write a folder as insightface does, with a list of paths (list.txt) that keeps the names of identities.
+
+        Raises:
+            DataError: when there are too many images for the format, or a name or an image cannot be written.
+            OSError: when it cannot be written.
+        """
+        return write_records(data, target, advance)
 
     def _people(self, rec: Path, records: ImageRecords, listed: Arrays | None) -> People:
         if listed and self.labels != "record":

@@ -6,6 +6,7 @@ The format is dmlc-core's recordio.h with the IRHeader of mxnet.recordio: all nu
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 MAGIC = 0xCED7230A
 FRAME = 8
@@ -18,6 +19,30 @@ LENGTH_BITS = 29
 _MAGIC = struct.pack("<I", MAGIC)
 _FRAME = struct.Struct("<II")
 _HEADER = struct.Struct("<IfQQ")
+
+
+def record_of(payload: bytes) -> bytes:
+    """Return a record: ``payload`` in its frames, cut wherever it holds the magic number at a multiple of four bytes.
+
+    Raises:
+        ValueError: when a part is too long for the format.
+    """
+    parts, begin, at = [], 0, payload.find(_MAGIC)
+    while at >= 0:
+        if at % 4 == 0:
+            parts.append(payload[begin:at])
+            begin = at + 4
+        at = payload.find(_MAGIC, at + 1)
+    parts.append(payload[begin:])
+    kinds = [WHOLE] if len(parts) == 1 else [FIRST, *[MIDDLE] * (len(parts) - 2), LAST]
+    return b"".join(map(_framed, kinds, parts))
+
+
+def payload_with(labels: Sequence[float], key: int, image: bytes = b"") -> bytes:
+    """Return the content of a record: one label stands in the header, several behind it."""
+    if len(labels) == 1:
+        return _HEADER.pack(0, labels[0], key, 0) + image
+    return _HEADER.pack(len(labels), 0.0, key, 0) + struct.pack(f"<{len(labels)}f", *labels) + image
 
 
 def payload_of(record: bytes) -> bytes:
@@ -74,3 +99,9 @@ def image_of(payload: bytes) -> bytes:
     if len(payload) < start:
         raise ValueError("the record is shorter than its labels")
     return payload[start:]
+
+
+def _framed(kind: int, part: bytes) -> bytes:
+    if len(part) >= 1 << LENGTH_BITS:
+        raise ValueError(f"a record of {len(part):,} bytes is too long for the format")
+    return _FRAME.pack(MAGIC, kind << LENGTH_BITS | len(part)) + part + bytes(-len(part) % 4)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from faceassay import DataError, DataPath, FaceDataset, IntArray, StoreError, parameter
+from faceassay import DataError, DataPath, FaceDataset, IntArray, StoreError, WritableDataset, Written, parameter
+from faceassay.blocks import tar_member
 from faceassay.datasets import Texts
 from faceassay.fingerprints import file_digests
-from faceassay.shards import ShardDataset
+from faceassay.shards import ShardDataset, write_shards
 from faceassay_plugins.datasets.archive import Archive, Extents
 from faceassay_plugins.datasets.encoded import ArchivedFaces
+from faceassay_plugins.datasets.images import suffix_of
 from faceassay_plugins.datasets.kept_arrays import Arrays, all_texts, kept_arrays, packed, texts
 from faceassay_plugins.datasets.people import People
 from faceassay_plugins.datasets.shards.scan import Source, scan
 
 
-class Shards(ArchivedFaces):
+class Shards(ArchivedFaces, WritableDataset):
     """Open tar shards in the layout of webdataset: the members of a sample are KEY.jpg, KEY.cls, KEY.json and the like.
 
     Shards that faceassay wrote (a folder with shards.json) bring their index. Those of others are scanned once, in the
@@ -59,6 +61,25 @@ class Shards(ArchivedFaces):
         item_ids = Texts(len(members), partial(_item_id, shards, found["shard"], members))
         return self._dataset(stored, people, item_ids, [self.identity, *_digests(shards)])
 
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Tell whether ``path`` is a .tar, or a folder that holds some."""
+        return path.suffix == ".tar" if path.is_file() else any(path.glob("*.tar"))
+
+    @classmethod
+    def write(cls, data: FaceDataset, target: Path, advance: Callable[[int], None]) -> Written:
+        """Write shards with their index, in the order of ``data``: nine digits of the row, and what the image is.
+
+        Members ``.cls`` hold the number of the identity, ``identities.json`` the names.
+
+        Raises:
+            DataError: when an image is none.
+            OSError: when it cannot be written.
+        """
+        samples = _samples(data, advance)
+        write_shards(target, samples, np.asarray(data.labels, dtype=np.int64), data.identities, data.image_size)
+        return Written(np.arange(len(data)), tuple(data.identities))
+
     def _own(self) -> FaceDataset:
         try:
             written = ShardDataset(self.path)
@@ -68,6 +89,17 @@ class Shards(ArchivedFaces):
         stored = Extents(archives, written.item_ids, *written.extents.T)
         files = [*written.shards, *(self.path / name for name in ("index.npy", "labels.npy", "identities.json"))]
         return self._dataset(stored, People(written.labels, written.identities), written.item_ids, _digests(files))
+
+
+def _samples(data: FaceDataset, advance: Callable[[int], None]) -> Iterator[tuple[bytes, int]]:
+    for row, label in enumerate(data.labels.tolist()):
+        content = data.encoded(row)
+        try:
+            image = tar_member(f"{row:09d}{suffix_of(content)}", content)
+        except ValueError as error:
+            raise DataError(f"image {data.item_ids[row]}: {error}: leave it out of the source") from error
+        yield image + tar_member(f"{row:09d}.cls", str(label).encode()), len(content)
+        advance(1)
 
 
 def _scanned(shards: Sequence[Path], source: Source, json_field: str) -> Arrays:
