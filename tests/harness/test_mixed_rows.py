@@ -186,19 +186,23 @@ def test_other_words_are_refused(tmp_path, word, known):
     assert known in refused(tmp_path, "people: apart, augmentation", f"{word}, augmentation")
 
 
+def about(notes, row):
+    """Return what is noted about a row, the length of its training apart."""
+    return [text for name, text in notes["Methods"] if name == row and not text.startswith("trained for")]
+
+
 def test_the_report_says_who_is_kept_apart(notes):
-    said = [text for name, text in notes["Methods"] if name == "Numbers + real"]
-    assert said == [
+    assert about(notes, "Numbers + real") == [
         "2 names of data 'numbers' and of data 'train' are the same, but every set has classes of its own: "
         "numbers are no names; 'people: joined' would make them one"
     ]
-    assert "as the row says" in next(text for name, text in notes["Methods"] if name == "Apart")
-    assert "different classes" in next(text for name, text in notes["Methods"] if name == "Blend apart")
+    assert "as the row says" in about(notes, "Apart")[0]
+    assert "different classes" in about(notes, "Blend apart")[0]
 
 
 def test_the_report_says_who_is_joined(notes):
     for name, count in (("Joined", 2), ("Names + real", 2)):
-        (said,) = [text for about, text in notes["Methods"] if about == name]
+        (said,) = about(notes, name)
         assert said.startswith(f"{count} names of data")
         assert said.endswith("each is one class with the images of both")
 

@@ -308,7 +308,7 @@ def test_unknown_name_suggests_the_nearest(bundled):
 
 
 def test_unknown_name_without_a_near_one_lists_the_known(bundled):
-    with pytest.raises(FaceassayError, match="known: auggen, blend, repro, scoremix"):
+    with pytest.raises(FaceassayError, match="known: auggen, blend, id3, repro, scoremix"):
         bundled.get("augmentation", "zzzzzz")
 
 
