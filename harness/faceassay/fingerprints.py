@@ -81,6 +81,20 @@ def path_fingerprint(path: Path, *, cache: Path | None = None) -> str:
     return file_digests(path.parent, [path.name], cache=cache)[path.name]
 
 
+def unread(path: Path, *, cache: Path | None = None) -> tuple[int, int]:
+    """Return how many files, and how many bytes, at or below ``path`` the cache does not know; reads none of them.
+
+    A fingerprint of ``path`` has to read these, once.
+    """
+    root = path if path.is_dir() else path.parent
+    below = _files_below(path) if path.is_dir() else iter([path])
+    with closing(_Cache.open(root, cache, None)) as known:
+        stamps = {name: stamp for name, stamp, _ in known.rows()}
+    status = ((file.relative_to(root).as_posix(), file.stat()) for file in below)
+    sizes = [found.st_size for name, found in status if stamps.get(name) != _stamp(found)]
+    return len(sizes), sum(sizes)
+
+
 def cache_folder() -> Path:
     """Return the folder of the caches.
 

@@ -1,13 +1,17 @@
 """``faceassay plan``: what is there, what will run, what it will take."""
 
 import dataclasses
+import os
 import re
+from types import SimpleNamespace
 
 import pytest
 
-from faceassay.cli.planning import plan_lines
+from faceassay.cli.planning import plan_lines, unread_lines
+from faceassay.fingerprints import path_fingerprint
 from faceassay.graph import Graph
 from faceassay.store import Store
+from faceassay_plugins.datasets.folder import Folder
 from finished_matrix import break_stage, command, finished_matrix, forget
 
 STAGES = 36
@@ -141,3 +145,19 @@ def test_the_command_plans_a_profile_from_what_is_there(finished):
 def test_planning_runs_nothing(finished, tmp_path):
     command("plan", finished.matrix, "--store", tmp_path / "store")
     assert not (tmp_path / "store" / "artifacts").exists()
+
+
+def test_what_must_be_read_first_is_said_until_it_is_known(tmp_path, monkeypatch):
+    monkeypatch.setenv("FACEASSAY_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "faces" / "s1").mkdir(parents=True)
+    file = tmp_path / "faces" / "s1" / "1.png"
+    file.write_bytes(b"0" * 2**20)
+    os.utime(file, (1_000_000_000, 1_000_000_000))
+    faces = SimpleNamespace(plugin=Folder.model_construct(path=tmp_path / "faces"))
+    absent = SimpleNamespace(plugin=Folder.model_construct(path=tmp_path / "nothing"))
+    matrix = SimpleNamespace(data={"train": faces, "other": absent}, benchmarks=[])
+    assert list(unread_lines(matrix)) == [
+        "data 'train': 1.0 MiB in 1 file must be read first, once, to be fingerprinted"
+    ]
+    path_fingerprint(tmp_path / "faces")
+    assert list(unread_lines(matrix)) == []

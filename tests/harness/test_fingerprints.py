@@ -9,7 +9,7 @@ import pytest
 
 from faceassay import fingerprints
 from faceassay.contracts import DataError
-from faceassay.fingerprints import file_digests, path_fingerprint, tree_fingerprint
+from faceassay.fingerprints import file_digests, path_fingerprint, tree_fingerprint, unread
 
 LONG_AGO = 1_000_000_000
 
@@ -356,3 +356,25 @@ def test_a_link_to_the_folder_above_ends(root):
 def test_the_fingerprint_of_nothing_is_an_error(tmp_path, cache):
     with pytest.raises(DataError, match=r"gone \(No such file or directory\)"):
         path_fingerprint(tmp_path / "gone")
+
+
+def test_what_was_fingerprinted_need_not_be_read_again(root, cache, reads):
+    sizes = [file.stat().st_size for file in root.rglob("*") if file.is_file()]
+    assert unread(root) == (len(sizes), sum(sizes))
+    assert not reads.names
+    path_fingerprint(root)
+    assert unread(root) == (0, 0)
+
+
+def test_what_changed_has_to_be_read_again(root, cache):
+    path_fingerprint(root)
+    changed = next(file for file in root.rglob("*") if file.is_file())
+    changed.write_bytes(b"twelve bytes")
+    assert unread(root) == (1, 12)
+
+
+def test_a_file_alone_is_known_too(root, cache):
+    file = next(file for file in root.rglob("*") if file.is_file())
+    assert unread(file) == (1, file.stat().st_size)
+    path_fingerprint(file)
+    assert unread(file) == (0, 0)

@@ -58,9 +58,13 @@ def out_option(command: Command) -> Command:
 )
 def plan(matrix: Path, store: Path, profile: str | None, teraflops: float) -> None:
     """Show the stages of MATRIX, what is cached, and what the rest will cost, absent data included."""
-    from faceassay.cli.planning import plan_lines
+    from faceassay.cli.planning import plan_lines, unread_lines
+    from faceassay.expand import expand
 
-    _, spec, graph = expanded(matrix, profile)
+    _, spec = read(matrix, profile)
+    for line in unread_lines(spec):
+        click.echo(line)
+    graph = expand(spec)
     for line in plan_lines(graph, opened(store), report_folder(spec, None) / "cost.csv", teraflops):
         click.echo(line)
 
@@ -130,14 +134,20 @@ def _executor(registry: Registry, name: str | None, processes: int) -> Executor:
     return made
 
 
-def expanded(matrix: Path, profile: str | None) -> tuple[Registry, MatrixSpec, Graph]:
-    """Return the registry, the validated matrix and its graph."""
-    from faceassay.expand import expand
+def read(matrix: Path, profile: str | None) -> tuple[Registry, MatrixSpec]:
+    """Return the registry and the validated matrix; no data is opened."""
     from faceassay.registry import load_plugins
     from faceassay.spec import read_matrix
 
     registry = load_plugins()
-    spec = read_matrix(matrix, registry, profile)
+    return registry, read_matrix(matrix, registry, profile)
+
+
+def expanded(matrix: Path, profile: str | None) -> tuple[Registry, MatrixSpec, Graph]:
+    """Return the registry, the validated matrix and its graph."""
+    from faceassay.expand import expand
+
+    registry, spec = read(matrix, profile)
     return registry, spec, expand(spec)
 
 

@@ -8,10 +8,14 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from faceassay.contracts import Plugin, data_paths
 from faceassay.estimates import Rates, estimate, expected_bytes, recorded_rates
+from faceassay.fingerprints import unread
 from faceassay.graph import Graph, Stage
 from faceassay.pricing import ASSUMPTIONS, Price, price, total
 from faceassay.progress import duration, stage_count
+from faceassay.report.words import counted
+from faceassay.spec import MatrixSpec
 from faceassay.states import State, required_stages, state_of
 from faceassay.store import Store
 
@@ -39,6 +43,19 @@ def plan_lines(graph: Graph, store: Store, cost_table: Path, teraflops: float = 
     yield from _totals(required, rates)
     yield from _absent(graph)
     yield from _price_list(required_stages(graph, store, even_absent=True), teraflops)
+
+
+def unread_lines(matrix: MatrixSpec) -> Iterator[str]:
+    """Yield what has to be read once to fingerprint the data of a matrix, where anything has; opens no data."""
+    named: list[tuple[str, Plugin]] = [(f"data {name!r}", choice.plugin) for name, choice in matrix.data.items()]
+    named += [(f"benchmark {benchmark.name!r}", benchmark.protocol) for benchmark in matrix.benchmarks]
+    for name, plugin in named:
+        paths = [path for path in data_paths(plugin).values() if isinstance(path, Path) and path.exists()]
+        counts = [unread(path) for path in paths]
+        files, size = (sum(column) for column in zip((0, 0), *counts, strict=True))
+        if size:
+            much = f"{size / 2**20:,.1f} MiB in {counted(files, 'file')}"
+            yield f"{name}: {much} must be read first, once, to be fingerprinted"
 
 
 def _row(stage: Stage, state: State, rates: Rates, teraflops: float) -> list[str]:
