@@ -85,7 +85,7 @@ class Card:
             passes.update(cost.passes or {})
         seconds = round(sum(cost.seconds or 0.0 for cost in self.costs), 3)
         evaluations = sum(cost.evaluations or 0 for cost in self.costs)
-        return StageCost("total", "total", "", len(self.costs), "stages", seconds, evaluations, passes)
+        return StageCost("total", "total", "", len(self.costs), "stages", seconds, evaluations, dict(passes))
 
 
 def cards(results: Results) -> list[Card]:

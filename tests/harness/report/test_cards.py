@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -270,3 +271,10 @@ def test_cards_are_in_no_key(folder, tmp_path):
         expanded(other / "matrix.yaml", None)[2].stages.keys()
         == expanded(folder / "matrix.yaml", None)[2].stages.keys()
     )
+
+
+def test_passes_through_recognizers_add_up(results):
+    card = next(card for card in cards(results) if card.kind == "synthetic")
+    costs = tuple(replace(cost, passes={"recognizer_forward": 2 + i}) for i, cost in enumerate(card.costs[:2]))
+    document = json.loads(cards_json(results, [replace(card, costs=costs)]))
+    assert document["cards"][0]["cost"]["total"]["passes"] == {"recognizer_forward": 5}
