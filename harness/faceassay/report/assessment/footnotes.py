@@ -42,12 +42,13 @@ OWN_RECOGNIZER = (
 )
 OVERLAP = (
     "content: images whose decoded pixels are the same. Names: where both carry names of people. Embedding: images of "
-    "the benchmark nearer to a class centre than 99 % of the held-out images are; significantly more than 1 % of them "
-    f"(exact binomial over images, p < {SIGNIFICANCE:g}; images of one person are not independent, so that few people "
-    f"weigh more than they should) is contamination. Clean needs a threshold that at least {100 * FEWEST_POWER:.0f} % "
-    "of the set's own images pass for the rest of their class; that is an optimistic power where the judge was trained "
-    "on them. It takes the held-out people to be as strange to the set as the benchmark's would be: other cameras or "
-    "another population move the threshold."
+    "the benchmark nearer to a class centre than 99 % of the held-out images are; significantly more of them than "
+    "further held-out images would be (beta-binomial over images, as the threshold is that of a sample, "
+    f"p < {SIGNIFICANCE:g}; images of one person are not independent, so that few people weigh more than they should) "
+    "is contamination. Clean needs images enough to be significant, and a threshold that at least "
+    f"{100 * FEWEST_POWER:.0f} % of the set's own images pass for the rest of their class; that is an optimistic power "
+    "where the judge was trained on them. It takes the held-out people to be as strange to the set as the benchmark's "
+    "would be: other cameras or another population move the threshold."
 )
 PAIRED = (
     "between rows of one seed with the same identity names, images per identity and identities asked for: mean over "
