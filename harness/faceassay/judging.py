@@ -109,6 +109,12 @@ def _faults(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> Iterator[str]:
                 f"{real.image_size} px: give both one image_size"
             )
         judge.recognizer.check(source.image_size, len(source.people))
+        judged = [row.name for row in matrix.methods if row.synthetic and _are_one(data[row.synthetic], source)]
+        if judged and not _are_one(source, real):
+            yield (
+                f"it is trained on the synthetic set of row {judged[0]!r}, whose classes it would find as it was "
+                "taught: train it on other images with 'data: NAME'"
+            )
         provenance = Provenance.of_training(judge.recognizer, source)
     else:
         brought = brought_recognizer(judge)
@@ -137,14 +143,17 @@ def _not_held_out(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> Iterator
     for name in dict.fromkeys([*matrix.trained_on, *judges]):
         trained = data[name]
         shared = shared_people(trained, held_out).names
-        same = held_out.name == name or (held_out.fingerprint and held_out.fingerprint == trained.fingerprint)
-        if same or shared:
+        if _are_one(held_out, trained) or shared:
             names = ", ".join(shared[:NAMED]) + (", ..." if len(shared) > NAMED else "")
             of = f"{len(shared)} identities ({names})" if shared else "all images"
             remedy = f"hold out other people, or give people who are not those of data {name!r} other names"
             yield f"data {held_out.name!r} shares {of} with data {name!r}, which is trained on: {remedy}"
     if held_out.image_size != data[matrix.spec.train].image_size:
         yield f"data {held_out.name!r} has images of {held_out.image_size} px: give it the image_size of the others"
+
+
+def _are_one(first: DataInput, second: DataInput) -> bool:
+    return first.name == second.name or bool(first.fingerprint and first.fingerprint == second.fingerprint)
 
 
 def _network(recognizer: Recognizer) -> str:

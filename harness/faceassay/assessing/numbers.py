@@ -27,6 +27,8 @@ NEAREST, NEARER, COPIES = "nearest training image", "nearer than calibrated", "c
 AGREEMENT, ANCHORS = "agreement with its own recognizer, which the method used", "nearest other anchor"
 OF_CLASSES = (CONSISTENCY, SEPARATION, AGREEMENT)
 """Measures of each class, which two sets of the same identities can be compared by."""
+FEWEST = {SEPARATION: 3, ANCHORS: 3}
+"""Classes that an interval takes: of two, both have the cosine between them."""
 
 
 class Number(NamedTuple):
@@ -143,7 +145,8 @@ class Reader:
         ]
         if agreement:
             numbers.append(Number(AGREEMENT, "", image_mean(agreement.cosines, data.labels, len(data.identities))))
-            numbers += [Number(ANCHORS, "", class_mean(agreement.anchors, "anchors"))] if len(agreement.anchors) else []
+            anchors = class_mean(agreement.anchors, "anchors", FEWEST[ANCHORS])
+            numbers += [Number(ANCHORS, "", anchors)] if len(agreement.anchors) else []
             numbers += [Number(f"search: {key}", "", Estimate(v, None, 1)) for key, v in agreement.searched.items()]
         seeds = ", ".join(map(str, assessed.seeds))
         notes = tuple(_notes(assessed, measured))
@@ -155,7 +158,8 @@ class Reader:
 
     def _class_numbers(self, measured: Measured, assessed: Assessed) -> Iterator[Number]:
         yield Number(CONSISTENCY, "", class_mean(measured.consistency))
-        yield Number(SEPARATION, "", class_mean(measured.separation.astype(np.float64)))
+        separation = measured.separation.astype(np.float64)
+        yield Number(SEPARATION, "", class_mean(separation, fewest=FEWEST[SEPARATION]))
         known = measured.separation[np.isfinite(measured.separation)]
         yield Number(LARGEST, "", Estimate(float(known.max()) if len(known) else float("nan"), None, len(known)))
         yield Number(PIXELS, "", class_mean(measured.pixel_spread))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from faceassay.assessing.numbers import OF_CLASSES, SetNumbers
+from faceassay.assessing.numbers import FEWEST, OF_CLASSES, SetNumbers
 from faceassay.assessment.resampling import Estimate, class_mean
 
 
@@ -48,4 +48,5 @@ def _within(group: Sequence[SetNumbers], against: str | None) -> Iterator[Differ
             for measure in OF_CLASSES:
                 if measure in one.by_class and measure in reference.by_class:
                     values = one.by_class[measure] - reference.by_class[measure][order]
-                    yield Difference(one.name, reference.name, one.seeds, measure, class_mean(values))
+                    estimate = class_mean(values, fewest=FEWEST.get(measure, 2))
+                    yield Difference(one.name, reference.name, one.seeds, measure, estimate)

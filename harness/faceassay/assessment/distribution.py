@@ -49,7 +49,8 @@ class Distance(NamedTuple):
 def wasserstein(first: Sample, second: Sample) -> Distance:
     """Return the area between the two cumulative distributions, identities of each set resampled on their own.
 
-    Replicates are NaN where a draw holds no known value. Both samples hold at least one value.
+    Replicates are NaN where a draw holds no known value, all of them where a set has one identity: drawing it again
+    tells nothing of others. Both samples hold at least one value.
     """
     values = np.concatenate([first.values, second.values])
     order = np.argsort(values, kind="stable")
@@ -63,8 +64,10 @@ def wasserstein(first: Sample, second: Sample) -> Distance:
             return float((np.abs(one / one[-1] - other / other[-1])[:-1] * gaps).sum())
 
     draws = zip(drawn_identities(first.classes, 0), drawn_identities(second.classes, 1), strict=True)
-    replicates = [area(_times(one, first.classes), _times(other, second.classes)) for one, other in draws]
-    return Distance(area(np.ones(first.classes), np.ones(second.classes)), np.array(replicates))
+    replicates = np.array([area(_times(one, first.classes), _times(other, second.classes)) for one, other in draws])
+    if min(len(np.unique(first.labels)), len(np.unique(second.labels))) < 2:
+        replicates[:] = np.nan
+    return Distance(area(np.ones(first.classes), np.ones(second.classes)), replicates)
 
 
 def halves(sample: Sample) -> float:

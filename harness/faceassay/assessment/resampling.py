@@ -42,15 +42,17 @@ def drawn_identities(count: int, stream: int = 0) -> Iterator[NDArray[np.int64]]
         yield generator.integers(0, count, count)
 
 
-def class_mean(values: Numbers, population: str = "identities") -> Estimate:
+def class_mean(values: Numbers, population: str = "identities", fewest: int = 2) -> Estimate:
     """Return the mean over identities of one number of each, float64 [L]; undefined ones (NaN) are left out.
 
-    Fewer than two identities have no interval.
+    Fewer than ``fewest`` identities have no interval. Of two that are nearest to each other both have the same number:
+    where that is what is measured, two tell no more than one.
     """
     known = values[np.isfinite(values)].astype(np.float64)
     if not len(known):
         return Estimate(float("nan"), None, 0)
-    return Estimate(float(known.mean()), _limits(known, np.ones(len(known)), population), len(known))
+    interval = _limits(known, np.ones(len(known)), population) if len(known) >= fewest else None
+    return Estimate(float(known.mean()), interval, len(known))
 
 
 def image_mean(values: NDArray[np.floating], labels: NDArray[np.int64], classes: int) -> Estimate:

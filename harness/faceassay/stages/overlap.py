@@ -18,6 +18,7 @@ from faceassay.datasets import proper_names
 
 NO_HELD_OUT = "no held-out people: name an entry of data as held_out"
 OWN = "the held-out people are in the benchmark themselves: hold out others"
+IN_SET = "images of the held-out people are in the set itself: hold out others"
 
 
 def run(plugin: Assessment, sources: Sources, context: StageContext) -> None:
@@ -64,6 +65,8 @@ def _above(
     theirs, embedding = sources.open("benchmark_embedding"), sources.open("embedding")
     if {*proper_names(held_out.identities)} & {*pack.people} or shared_rows(theirs.pixels, strangers.pixels):
         return None, OWN
+    if shared_rows(strangers.pixels, embedding.pixels):
+        return None, IN_SET
     sums = ClassSums.of(embedding.vectors, images.labels, len(images.identities))
     centres, known = sums.centres()
     if not len(centres):

@@ -6,6 +6,7 @@ No code of a dataset runs and nothing is fetched. The images themselves are read
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -58,7 +59,7 @@ class HuggingFace(ArchivedFaces):
         files = [folder / name for name in names]
         info = folder / "dataset_info.json"
         described = [info] if info.is_file() else []
-        kind = f"huggingface 1 {json.dumps([self.image_column, self.label_column])}"
+        kind = f"huggingface 2 {json.dumps([self.image_column, self.label_column])}"
         found = kept_arrays(kind, [*files, *described], partial(self._read, files, _features(folder)))
         people = People(found["labels"], all_texts("names", found))
         item_ids = Texts(len(people.labels), "{:09d}".format)
@@ -125,6 +126,8 @@ def _data_files(folder: Path) -> list[str]:
     names = [name for name in listed if isinstance(name, str) and name and not escapes(name)]
     if not names or names != listed:
         raise DataError(f"{folder / 'state.json'}: names no Arrow files of this folder. {REMEDY}")
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    refuse_named(folder / "state.json", "Arrow files that are named twice", repeated, REMEDY)
     return names
 
 
@@ -148,8 +151,13 @@ def _columns(file: Path, image_column: str, label_column: str) -> Iterator[tuple
             whole = mapped.read_buffer()
             if whole[-len(_END_OF_STREAM) :].to_pybytes() != _END_OF_STREAM:
                 raise ValueError("the end of the stream is missing: truncated?")
-            with pyarrow.ipc.open_stream(whole) as stream:
+            content = pyarrow.BufferReader(whole)
+            with pyarrow.ipc.open_stream(content) as stream:
                 table = stream.read_all()
+                if content.tell() != whole.size:
+                    raise ValueError(
+                        f"the stream ends at byte {content.tell():,} of {whole.size:,}: more lies behind it"
+                    )
             table.validate(full=True)
             images, labels = (_column(table, name) for name in (image_column, label_column))
             for image, label in zip(images, labels, strict=True):
@@ -159,8 +167,10 @@ def _columns(file: Path, image_column: str, label_column: str) -> Iterator[tuple
 
 
 def _column(table: Table, name: str) -> list[Array]:
-    if name not in table.column_names:
-        raise ValueError(f"no column {name!r} among {', '.join(table.column_names)}: say image_column and label_column")
+    count = table.column_names.count(name)
+    if count != 1:
+        known = f"column {name!r} among {', '.join(table.column_names)}"
+        raise ValueError(f"{'more than one' if count else 'no'} {known}: say image_column and label_column")
     chunks: list[Array] = table.column(name).chunks
     return chunks
 
@@ -178,8 +188,8 @@ def _places(whole: Buffer, column: Array) -> IntArray:
     width = np.int32 if types.is_binary(column.type) else np.int64
     ends = np.frombuffer(column.buffers()[1], dtype=width)[column.offset :][: len(column) + 1].astype(np.int64)
     content = column.buffers()[2]
-    start = content.address - whole.address
-    if not 0 <= start <= whole.size - content.size:
+    start = content.address - whole.address if content else 0
+    if ends[-1] > ends[0] and not 0 <= start <= whole.size - content.size:
         raise ValueError("the batches are compressed: write them plain")
     return np.stack([start + ends[:-1], np.diff(ends)], axis=1)
 
@@ -190,6 +200,8 @@ def _people(folder: Path, said: Sequence[Any], class_names: Sequence[str] | None
         named = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise DataError(f"{folder}: labels must be whole numbers or texts in every row, not {named}. {REMEDY}")
     if class_names is not None and kinds == {int}:
+        repeated = [name for name, count in Counter(class_names).items() if count > 1]
+        refuse_named(folder, "class names that are there twice, so that identities run together", repeated, REMEDY)
         outside = [f"row {row} ({label})" for row, label in enumerate(said) if not 0 <= label < len(class_names)]
         refuse_named(folder, f"labels beyond the {len(class_names)} class names", outside, REMEDY)
         said = [class_names[label] for label in said]

@@ -162,7 +162,7 @@ def _listed(path: Path) -> tuple[list[zipfile.ZipInfo], list[str]]:
     """Return the members that are images of an identity, and the names of the other visible ones."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir()]
+            members = [info for info in archive.infolist() if not info.filename.endswith("/")]
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
         raise DataError(f"{path}: no .zip, or a damaged one ({error}). Bring it again") from error
     _refuse_unsafe(path, members)

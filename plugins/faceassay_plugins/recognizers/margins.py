@@ -30,7 +30,8 @@ def arcface(
     (``easy_margin`` off). The straight-through gradient needs no guard and has none, as in insightface.
 
     Args:
-        cosine: cosines between embeddings and class centres, float [B, C], -1 to 1.
+        cosine: cosines between embeddings and class centres, float [B, C], -1 to 1; of 16 bits they become float32,
+            in which what keeps angles from 0 and pi is not rounded away.
         labels: class of each row, int64 [B], 0 to C-1, or -1 for a row without margin.
         scale: s.
         margin: m in radians, 0 to pi.
@@ -91,6 +92,7 @@ def norm_quality(norms: Tensor, mean: Tensor, std: Tensor, concentration: float 
 def _with_target(cosine: Tensor, labels: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
     """Return ``cosine`` with the entry of each row's label changed."""
     _require_labels(labels, cosine.shape[1])
+    cosine = cosine.to(torch.promote_types(cosine.dtype, torch.float32))
     index = labels.clamp(min=0).unsqueeze(1)
     target = cosine.gather(1, index)
     changed = torch.where(labels.unsqueeze(1) >= 0, change(target), target)

@@ -257,6 +257,15 @@ def test_held_out_people_of_the_benchmark_itself_tell_nothing(how, tmp_path):
     assert overlap_of(benchmark, tmp_path)["verdicts"]["embedding"] == ("unknown", overlap.OWN)
 
 
+def test_held_out_people_of_the_set_itself_tell_nothing(tmp_path):
+    taken = people("r", faces(5, 6, 0))
+    taken.pixels[4] = STRANGERS.pixels[9]
+    assert overlap_of(people("b", faces(6, 5, 9)), tmp_path, images=taken)["verdicts"]["embedding"] == (
+        "unknown",
+        overlap.IN_SET,
+    )
+
+
 def test_classes_that_scatter_have_no_power(tmp_path):
     scattered = ArrayDataset(REAL.pixels, np.arange(30) % 5, REAL.identities)
     found = overlap_of(people("b", faces(6, 5, 9)), tmp_path, images=scattered)

@@ -103,11 +103,16 @@ def test_every_set_has_every_measure_beside_the_real_one(rows):
 
 def test_every_mean_and_share_has_an_interval_with_its_population(rows):
     without = {"separation of classes, the two nearest", "copies of training images", "overlap"}
+    of_two = {"separation of classes", "nearest other anchor"}
     for one in rows:
-        if one["measure"] not in without and not one["measure"].startswith("search: "):
-            assert one["low"] <= one["high"] or float(one["low"]) <= float(one["high"]), one
+        shared = one["n"] == "2" and (one["measure"] in of_two or one["of"].startswith("separation of classes"))
+        if shared:
+            assert not one["low"], one
+        elif one["measure"] not in without and not one["measure"].startswith("search: "):
+            assert float(one["low"]) <= float(one["high"]), one
             assert one["population"], one
             assert one["method"], one
+    assert len({one["row"] for one in rows if one["measure"] == "separation of classes" and not one["low"]}) == 3
 
 
 def test_a_set_of_copies_is_as_the_real_images_and_all_too_near(rows):

@@ -59,3 +59,11 @@ def test_halves_of_one_distribution_are_near_each_other():
 
 def test_a_single_identity_has_no_halves():
     assert math.isnan(halves(sample([1, 2], [0, 0])))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_distance_from_the_images_of_one_identity_has_no_replicates(turned):
+    both = [sample([1, 2, 5], [0, 0, 0]), sample([3, 4, 8], [0, 1, 1])]
+    found = wasserstein(*(both[::-1] if turned else both))
+    assert found.value == pytest.approx(wasserstein_distance([1, 2, 5], [3, 4, 8]))
+    assert np.isnan(found.replicates).all()

@@ -69,6 +69,14 @@ def test_the_same_images_under_another_name_are_the_same(tmp_path):
     assert "it is the recognizer trained on data 'train'" in refusal(tmp_path, text)
 
 
+def test_a_synthetic_set_is_not_judged_by_what_was_trained_on_it(tmp_path):
+    twice = "again: {plugin: tiny-faces, prefix: q, seed: 4}\n  copied: {plugin: tiny-faces, prefix: z, seed: 4}"
+    made = ("copied: {plugin: tiny-faces, prefix: z, people: 5}", twice)
+    for name in ("copied", "again"):
+        text = with_judge(f"{{plugin: deep, data: {name}}}", made=made)
+        assert "judge: it is trained on the synthetic set of row 'Copies'" in refusal(tmp_path, text)
+
+
 @pytest.mark.parametrize(
     ("judge", "said"),
     [

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import comb
+
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 
 from faceassay.assessment.overlap import Above, Verdict, by_content, by_embedding, by_name, together
 
@@ -47,12 +49,40 @@ def test_no_class_of_two_images_is_no_power():
     assert by_embedding(above([0.1], np.array([np.nan], np.float32))).word == "unknown"
 
 
-@pytest.mark.parametrize("count", [0, 1, 4, 5, 9])
-def test_the_probability_is_the_exact_binomial_one(count):
+def probability(count, images, beyond, held_out):
+    """Count the orders of all cosines: before the held-out one of rank ``beyond`` + 1 from above come ``count``."""
+    ways = sum(comb(k + beyond, k) * comb(images - k + held_out - beyond - 1, images - k) for k in range(count))
+    return 1 - Fraction(ways, comb(images + held_out, images))
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 9, 20])
+def test_the_probability_is_that_of_one_order_among_all(count):
     found = above([0.1] * (100 - count) + [0.8] * count)
-    wanted = binomtest(count, 100, 0.01, alternative="greater").pvalue
-    assert found.p_value() == pytest.approx(wanted, rel=1e-9)
+    wanted = probability(count, 100, 5, 500)
+    assert (found.held_out, found.beyond, found.expected) == (500, 5, 6 / 501)
+    assert found.p_value() == pytest.approx(float(wanted), rel=1e-9)
     assert (by_embedding(found).word == "contaminated") == (wanted < 0.01)
+
+
+@pytest.mark.parametrize(("held_out", "images"), [(100, 12_000), (500, 2000), (1000, 200)])
+def test_strangers_are_seldom_called_contaminated_however_few_are_held_out(held_out, images):
+    rng = np.random.default_rng(1)
+    draws = [(rng.uniform(0, 0.4, held_out), rng.uniform(0, 0.4, images)) for _ in range(300)]
+    words = [by_embedding(Above.of(*(part.astype(np.float32) for part in draw), OWN)).word for draw in draws]
+    assert words.count("contaminated") <= 9  # 3 expected
+
+
+def test_equal_cosines_are_not_above_one_another():
+    found = Above.of(np.full(200, 0.3, np.float32), np.full(50, 0.3, np.float32), OWN)
+    assert (found.beyond, found.above) == (0, 0)
+    assert found.p_value() == pytest.approx(1)
+
+
+def test_a_benchmark_of_one_image_is_neither_clean_nor_contaminated():
+    for cosine in (0.1, 0.8):
+        found = by_embedding(above([cosine]))
+        assert found.word == "unknown"
+        assert found.reason.endswith("the benchmark has too few images to tell")
 
 
 def test_nothing_to_calibrate_on_is_unknown():

@@ -70,3 +70,14 @@ def test_only_measures_of_both_are_compared():
     second = numbers("b", [0.1, 0.2], **{AGREEMENT: [0.6, 0.9]})
     found = {one.measure: one.estimate.value for one in differences([first, second])}
     assert found == {CONSISTENCY: pytest.approx(0), AGREEMENT: pytest.approx(0.15)}
+
+
+@pytest.mark.parametrize(("classes", "has_interval"), [(2, False), (3, True)])
+def test_two_classes_share_their_separation_and_have_no_interval(classes, has_interval):
+    sets = [
+        numbers(name, [0.5] * classes, **{SEPARATION: [cosine] * classes}) for name, cosine in (("a", 0.3), ("b", 0.4))
+    ]
+    found = {one.measure: one.estimate for one in differences(sets)}
+    assert found[SEPARATION].value == pytest.approx(0.1)
+    assert (found[SEPARATION].interval is not None) == has_interval
+    assert found[CONSISTENCY].interval is not None

@@ -228,3 +228,43 @@ def test_a_single_changed_byte_never_ends_in_another_error(tmp_path):
             opened(tmp_path, min_images=1).images(np.arange(2))
         except DataError:
             continue
+
+
+def test_a_file_named_twice_is_refused(tmp_path):
+    folder = write(tmp_path / "set", [{"image": structs(IMAGES), "label": LABELS}], names=["a.arrow"])
+    (folder / "state.json").write_text(json.dumps({"_data_files": [{"filename": "a.arrow"}] * 2}))
+    assert "Arrow files that are named twice: a.arrow" in message_of(folder)
+
+
+def test_rows_behind_the_end_of_a_stream_are_not_passed_over(faces):
+    file = min(faces.glob("*.arrow"))
+    file.write_bytes(2 * file.read_bytes())
+    assert "more lies behind it" in message_of(faces)
+
+
+def test_batches_without_rows_are_nothing(tmp_path):
+    folder = simple(tmp_path / "set")
+    table = pyarrow.table({"image": structs(IMAGES), "label": LABELS})
+    empty = pyarrow.RecordBatch.from_pylist([], schema=table.schema)
+    with pyarrow.ipc.new_stream(str(min(folder.glob("*.arrow"))), table.schema) as stream:
+        for batch in (empty, *table.to_batches(max_chunksize=4), empty):
+            stream.write_batch(batch)
+    assert stored(opened(folder)) == IMAGES
+
+
+def test_images_that_are_all_empty_are_named(tmp_path):
+    assert "row 0 (zero bytes)" in message_of(simple(tmp_path / "set", images=[b""] * 6))
+
+
+def test_class_names_that_are_there_twice_are_refused(tmp_path):
+    features = {"label": {"names": ["anna", "bela", "anna"]}}
+    assert "identities run together: anna" in message_of(simple(tmp_path / "set", features=features))
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path):
+    columns = [structs(IMAGES), pyarrow.array(LABELS), pyarrow.array(LABELS)]
+    folder = simple(tmp_path / "set")
+    table = pyarrow.Table.from_arrays(columns, names=["image", "label", "label"])
+    with pyarrow.ipc.new_stream(str(min(folder.glob("*.arrow"))), table.schema) as stream:
+        stream.write_table(table)
+    assert "more than one column 'label'" in message_of(folder)

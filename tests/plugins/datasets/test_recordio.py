@@ -338,3 +338,23 @@ def test_a_union_names_the_records_of_both(rec):
 def test_sets_of_other_sizes_make_no_union(rec):
     with pytest.raises(DataError, match="cannot be one set"):
         union({"first": opened(rec), "second": opened(rec, image_size=16)})
+
+
+def listed(folder, ids):
+    """Write images without labels whose headers have the numbers ``ids``, and the list that says who they are."""
+    folder.mkdir()
+    payloads = {key: payload(0.0, image, number) for key, (image, number) in enumerate(zip(PICTURES, ids, strict=True))}
+    lines = (f"{key}\t{label}/{key}.jpg\n" for key, label in enumerate(LABELS))
+    (folder / "list.txt").write_text("".join(lines))
+    return RecordSet(payloads).write(folder)
+
+
+def test_an_index_whose_lines_are_exchanged_is_noticed_where_a_list_says_who_is_on_an_image(tmp_path):
+    with pytest.warns(UserWarning, match=r"2 records have the number of another one's key"):
+        opened(listed(tmp_path / "set", [0, 5, 2, 3, 4, 1, 6]))
+
+
+@pytest.mark.parametrize("ids", [range(7), [0] * 7, range(1, 8), [2**40 + k for k in range(7)]])
+def test_numbers_that_are_no_other_record_s_key_are_nothing(tmp_path, ids, recwarn):
+    assert stored(opened(listed(tmp_path / "set", ids))) == PICTURES
+    assert not recwarn.list

@@ -183,8 +183,9 @@ def test_labels_that_look_like_no_identities_are_refused(tmp_path, labels, class
     assert "say labels: record" in message
 
 
-def test_a_damaged_property_file_is_refused(rec):
-    rec.with_name("property").write_text("many")
+@pytest.mark.parametrize("text", ["many", "", "3,,", "9" * 5000, "0,112,112"])
+def test_a_damaged_property_file_is_refused(rec, text):
+    rec.with_name("property").write_text(text)
     assert "not the line CLASSES,HEIGHT,WIDTH" in message_of(rec)
 
 
@@ -203,6 +204,7 @@ def test_paths_without_a_list_are_refused(rec):
         ([f"{k}\ta/0.jpg\n" for k in range(8)], "lists 8 images where the .idx has 7, also key 7"),
         ([f"{k}\ta/0.jpg\n" for k in (0, 1, 2, 3, 4, 5, 5)], "lists a key twice"),
         ([f"{k}\t{k}.jpg\n" for k in range(7)], "the path '0.jpg' names no folder"),
+        ([f"{k}\t/{k}.jpg\n" for k in range(7)], "the path '/0.jpg' names no folder"),
         ([f"{k} a/0.jpg\n" for k in range(7)], "no list of images"),
         ([f"a/{k}.jpg\t{k}\n" for k in range(7)], "no list of images"),
         (["\n"], "no list of images"),

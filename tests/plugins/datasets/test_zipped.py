@@ -216,3 +216,11 @@ def test_real_faces(name, images, people):
     with zipfile.ZipFile(path) as archive:
         for row in range(0, images, 400):
             assert dataset.encoded(row) == archive.read(dataset.item_ids[row])
+
+
+def test_a_member_without_a_name_is_refused(tmp_path):
+    file = write(tmp_path / "faces.zip")
+    content = file.read_bytes()
+    place = content.rindex(b"s10/2.png")
+    file.write_bytes(content[:place] + b"\0" + content[place + 1 :])
+    assert "members that name a path outside the archive: ''" in message_of(file)

@@ -170,3 +170,21 @@ def test_the_quality_is_the_standardised_norm_times_h():
     found = norm_quality(norms, quality(20.0), quality(5.0), 0.333)
     expected = [0.333 * -10 / 5.001, 0.0, 0.333 * 3 / 5.001, 1.0]
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("gradient", ["exact", "straight_through"])
+def test_extreme_cosines_of_16_bits_have_finite_gradients(dtype, gradient):
+    labels, quality = torch.tensor([0, 0, -1]), torch.full((3,), 0.5, dtype=dtype)
+    losses = (
+        lambda cosine: arcface(cosine, labels, gradient=gradient),
+        lambda cosine: cosface(cosine, labels),
+        lambda cosine: adaface(cosine, labels, quality, gradient=gradient),
+    )
+    for loss in losses:
+        cosine = torch.tensor([[1.0, -1], [-1, 1], [1, 0.5]], dtype=dtype, requires_grad=True)
+        logits = loss(cosine)
+        logits.logsumexp(1).sum().backward()
+        assert logits.dtype == torch.float32
+        assert logits.isfinite().all()
+        assert cosine.grad.isfinite().all()

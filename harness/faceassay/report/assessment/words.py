@@ -38,10 +38,12 @@ def judged_by(content: Content) -> str:
     if isinstance(judge, TrainedJudge):
         network = ", ".join(f"{name} {value}" for name, value in judge.recognizer.architecture().items())
         named = f"{judge.recognizer.name}{f' ({network})' if network else ''} trained on data {judge.data!r}"
-        seed = f", seed {content.matrix.spec.seeds[0]}"
-    else:
-        named, seed = (judge.path.name if isinstance(judge, BroughtEntry) else ""), " (brought)"
-    return f"Judge: {named}{seed}. No method looks through it."
+        return f"Judge: {named}, seed {content.matrix.spec.seeds[0]}. No method looks through it."
+    named = judge.path.name if isinstance(judge, BroughtEntry) else ""
+    return (
+        f"Judge: {named} (brought). Its file is not that of the recognizer that methods look through; "
+        "what it was trained on is for those who brought it to say."
+    )
 
 
 def held_out_people(content: Content) -> str:
@@ -50,4 +52,5 @@ def held_out_people(content: Content) -> str:
     if content.held_out is None:
         why = "their data is absent" if name else "the matrix names none (`held_out: NAME`)"
         return f"Held-out people: none, {why}; nothing can be said of overlaps by embedding."
-    return f"Held-out people: data {name!r}, {len(content.held_out.cosines)} images, which nothing was trained on."
+    images = len(content.held_out.cosines)
+    return f"Held-out people: data {name!r}, {images} images, which nothing in this matrix was trained on."

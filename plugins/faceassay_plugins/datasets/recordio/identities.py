@@ -12,6 +12,7 @@ from faceassay_plugins.datasets.archive import refuse_named
 from faceassay_plugins.datasets.people import People
 from faceassay_plugins.datasets.recordio.layout import EXACT, ImageRecords
 
+MOST_DIGITS = 18
 LIST_REMEDY = "put the list of paths beside it (list.txt: key, tab, IDENTITY/NAME.jpg)"
 
 
@@ -76,9 +77,10 @@ def _classes(rec: Path) -> int:
     if not file.is_file():
         return 0
     fields = file.read_text(encoding="utf-8", errors="replace").strip().split(",")
-    if not all(field.strip().isdecimal() for field in fields) or int(fields[0]) < 1:
+    counts = [int(field) for field in fields if field.strip().isdecimal() and len(field) <= MOST_DIGITS]
+    if len(counts) < len(fields) or counts[0] < 1:
         raise DataError(f"{file}: not the line CLASSES,HEIGHT,WIDTH: correct it or take it away")
-    return int(fields[0])
+    return counts[0]
 
 
 def _doubt(counts: IntArray, classes: int) -> str:

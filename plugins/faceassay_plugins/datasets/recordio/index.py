@@ -21,7 +21,7 @@ _WINDOW = 2**26
 _BEYOND = 4096
 """Bytes after a record's first that are looked at together with all others; records with more labels one by one."""
 _WORD = np.dtype("<u4")
-_BEGINNING = np.dtype([("labelled", "i8"), ("label", "f4"), ("image", "i8"), ("start", "u4")])
+_BEGINNING = np.dtype([("labelled", "i8"), ("label", "f4"), ("id", "u8"), ("image", "i8"), ("start", "u4")])
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,7 @@ class Index:
         keys, offsets, sizes: key, first byte and bytes (frames and padding included) of each, int64 [N].
         labelled: number of labels that follow the header, 0 where the label is in it, int64 [N].
         labels: the first label, float32 [N].
+        ids: the number in the header, by most writers the key, uint64 [N].
         images: bytes of the image, int64 [N].
         starts: its first four bytes as a little-endian number, uint32 [N].
     """
@@ -41,6 +42,7 @@ class Index:
     sizes: IntArray
     labelled: IntArray
     labels: FloatArray
+    ids: NDArray[np.uint64]
     images: IntArray
     starts: NDArray[np.uint32]
 
@@ -58,7 +60,7 @@ def read_index(rec: Archive, idx: Path) -> Index:
     _refuse_gaps(rec, idx, keys, offsets, sizes)
     found = np.concatenate(list(_beginnings(rec, keys, offsets, sizes)))
     by_key = np.argsort(keys, kind="stable")
-    columns = (keys, offsets, sizes, *(found[name] for name in ("labelled", "label", "image", "start")))
+    columns = (keys, offsets, sizes, *(found[name] for name in ("labelled", "label", "id", "image", "start")))
     return Index(*(column[by_key] for column in columns))
 
 
@@ -116,6 +118,7 @@ def _beginnings_within(
     found["labelled"] = words[at + 2]
     own = np.where(found["labelled"] > 0, 8, 3)  # in words: after frame and header, or within the header
     found["label"] = words.take(at + own, mode="clip").view("<f4")
+    found["id"] = words[at + 4] | words[at + 5].astype(np.uint64) << 32
     found["image"] = length - records.HEADER - 4 * found["labelled"]
     found["start"] = words.take(at + 8 + found["labelled"], mode="clip")
     for row in np.flatnonzero((kind == records.FIRST) | (found["labelled"] > _BEYOND // 4 - 16)):
@@ -125,14 +128,15 @@ def _beginnings_within(
     return found
 
 
-def _one_beginning(rec: Archive, key: int, offset: int, size: int) -> tuple[int, float, int, int]:
+def _one_beginning(rec: Archive, key: int, offset: int, size: int) -> tuple[int, float, int, int, int]:
     """Read a whole record: one in several parts, or with a long vector of labels."""
     try:
         payload = records.payload_of(rec.read(offset, size))
         labels, image = records.labels_of(payload), records.image_of(payload)
     except ValueError as error:
         raise DataError(f"{rec.path}: key {key} at byte {offset}: {error}. {REMEDY}") from error
-    return (len(payload) - records.HEADER - len(image)) // 4, labels[0], len(image), start_of(image)
+    labelled = (len(payload) - records.HEADER - len(image)) // 4
+    return labelled, labels[0], records.id_of(payload), len(image), start_of(image)
 
 
 def _named(keys: IntArray, offsets: IntArray) -> list[str]:

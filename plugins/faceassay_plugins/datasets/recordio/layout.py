@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faceassay import DataError, FloatArray, IntArray
 from faceassay_plugins.datasets.archive import Archive, image_starts, refuse_named
@@ -22,12 +23,14 @@ class ImageRecords:
     Attributes:
         keys, offsets, sizes: as in `Index`, int64 [N].
         labels: float32 [N].
+        displaced: records whose id is the key of another, where their ids are their keys in another order; int64 [].
     """
 
     keys: IntArray
     offsets: IntArray
     sizes: IntArray
     labels: FloatArray
+    displaced: IntArray
 
 
 def image_records(rec: Archive, index: Index) -> ImageRecords:
@@ -44,7 +47,13 @@ def image_records(rec: Archive, index: Index) -> ImageRecords:
     names = [f"key {keys[row]} ({'zero bytes' if images[row] == 0 else 'no image format'})" for row in bad]
     remedy = "Write the set again without them: training would read them"
     refuse_named(rec.path, "records that hold no JPEG, PNG, PNM, BMP or WebP image", names, remedy)
-    return ImageRecords(keys, index.offsets[chosen], index.sizes[chosen], index.labels[chosen])
+    displaced = _displaced(keys, index.ids[chosen])
+    return ImageRecords(keys, index.offsets[chosen], index.sizes[chosen], index.labels[chosen], displaced)
+
+
+def _displaced(keys: IntArray, ids: NDArray[np.uint64]) -> IntArray:
+    are_keys = np.array_equal(np.sort(ids), keys.astype(np.uint64))
+    return np.array((ids != keys.astype(np.uint64)).sum() if are_keys else 0, dtype=np.int64)
 
 
 def _has_header(index: Index) -> bool:

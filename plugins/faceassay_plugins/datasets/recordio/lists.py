@@ -44,7 +44,7 @@ def read_list(file: Path, keys: IntArray) -> Arrays:
         raise DataError(f"{file}: lists {_difference(listed[order], keys)}. {REMEDY}")
     paths = table.column(1).take(order)
     folders = compute.replace_substring_regex(paths, r"/[^/]*$", "")
-    bare = compute.index(compute.equal(folders, paths), True).as_py()
+    bare = compute.index(compute.or_(compute.equal(folders, paths), compute.equal(folders, "")), True).as_py()
     if bare >= 0:
         raise DataError(f"{file}: the path {paths[bare].as_py()!r} names no folder, so no identity. {REMEDY}")
     encoded = folders.combine_chunks().dictionary_encode()

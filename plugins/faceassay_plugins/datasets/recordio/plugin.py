@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -52,8 +53,8 @@ class RecordIo(ArchivedFaces, WritableDataset):
         if self.labels == "paths" and listing is None:
             raise DataError(f"{rec}: no list of paths: {LIST_REMEDY}, or say labels: auto or record")
         files = [rec, idx, *([listing] if listing else [])]
-        records = ImageRecords(**kept_arrays("recordio 1", [rec, idx], partial(_records, rec, idx)))
-        listed = kept_arrays("recordio list 1", files, partial(read_list, listing, records.keys)) if listing else None
+        records = ImageRecords(**kept_arrays("recordio 2", [rec, idx], partial(_records, rec, idx)))
+        listed = kept_arrays("recordio list 2", files, partial(read_list, listing, records.keys)) if listing else None
         people = self._people(rec, records, listed)
         stored = Records(Archive(rec), records, texts("paths", listed) if listed else None)
         source = "record" if self.labels == "record" or not listed else "paths"
@@ -77,6 +78,11 @@ class RecordIo(ArchivedFaces, WritableDataset):
 
     def _people(self, rec: Path, records: ImageRecords, listed: Arrays | None) -> People:
         if listed and self.labels != "record":
+            if moved := int(records.displaced):
+                warnings.warn(
+                    f"{rec}: {moved} records have the number of another one's key: where they were not shuffled on "
+                    "purpose the index is damaged, and the list says of them who is on others"
+                )
             return People(listed["labels"], all_texts("names", listed))
         people = people_of_labels(rec, records, trusted=self.labels == "record")
         if listed:

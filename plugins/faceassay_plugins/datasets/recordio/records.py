@@ -87,6 +87,12 @@ def labels_of(payload: bytes) -> tuple[float, ...]:
     return struct.unpack_from(f"<{count}f", payload, HEADER) if count else (label,)
 
 
+def id_of(payload: bytes) -> int:
+    """Return the first id of a record whose header is there."""
+    number: int = _HEADER.unpack_from(payload)[2]
+    return number
+
+
 def image_of(payload: bytes) -> bytes:
     """Return the image of a record, b'' where it holds none.
 
