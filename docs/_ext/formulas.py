@@ -14,7 +14,7 @@ def _inline(translator: Any, node: Element) -> None:
 
 
 def _block(translator: Any, node: Element) -> None:
-    translator.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>\n')
+    translator.body.append(f'<div class="formula">{convert(node.astext(), display="block")}</div>\n')
     raise SkipNode
 
 
