@@ -1,4 +1,4 @@
-"""Write into pages what the program says of itself, so that it is never behind: commands, plugins and their parameters.
+"""Write into pages what the program says of itself, so that they are never behind: commands, plugins, parameters.
 
 A page holds a line ``<!-- commands -->`` or ``<!-- plugins -->`` where the text goes.
 """
@@ -16,7 +16,7 @@ from faceassay.cli.plugins import parameter_line
 from faceassay.hookspecs import KINDS
 from faceassay.registry import load_plugins
 
-WIDTH = 100
+WIDTH = 84
 
 
 def commands() -> str:
@@ -46,9 +46,15 @@ def plugins() -> str:
 
 
 def _plugin(cls: Any, kind: str) -> str:
-    lines = [f"### {cls.name} ({kind})\n", f"{cls.summary}.\n", f"Source: {cls.paper}.\n" if cls.paper else ""]
-    parameters = [f"{parameter_line(name, field)}\n    {field.description}" for name, field in cls.model_fields.items()]
-    return "\n".join([*lines, "```text", inspect.getdoc(cls) or "", "", *parameters, "```\n"])
+    lines = [f"### {cls.name} ({kind})\n", f"{cls.summary}.\n", (inspect.getdoc(cls) or "").replace("``", "`"), ""]
+    lines += [f"Source: {cls.paper}.\n"] if cls.paper else []
+    for name, field in cls.model_fields.items():
+        value = parameter_line(name, field).removeprefix(f"{name}: ")
+        lines.append(f"- **`{name}`**: `{value}`\n  <br>{field.description}")
+    lines += ["\nPresets:\n"] if cls.presets else []
+    for name, values in cls.presets.items():
+        lines.append(f"- `{name}`: " + ", ".join(f"{parameter} `{value!r}`" for parameter, value in values.items()))
+    return "\n".join([*lines, ""])
 
 
 GENERATED: Mapping[str, Callable[[], str]] = {"<!-- commands -->": commands, "<!-- plugins -->": plugins}
@@ -60,7 +66,13 @@ def _fill(app: Any, name: str, source: list[str]) -> None:
             source[0] = source[0].replace(mark, text())
 
 
+def _skip(app: Any, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out constants, and the type whose text holds an address in memory: a page on contracts describes it."""
+    return True if name.isupper() or name == "DataPath" else None
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Fill the pages as they are read."""
     app.connect("source-read", _fill)
+    app.connect("autodoc-skip-member", _skip)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
