@@ -34,8 +34,12 @@ def shown(page, language):
 
 @pytest.fixture(scope="module")
 def furnished(tmp_path_factory):
+    """Give a folder with what commands read; whole matrices of all pages are files of their names in it."""
     folder = tmp_path_factory.mktemp("furnished")
     furnish(folder)
+    for block in (block for page in PAGES for block in shown(page, "yaml")):
+        if "name" in (words := yaml.safe_load(block.text)) and "schema" in words:
+            (folder / f"{words['name']}.yaml").write_text(block.text)
     return folder
 
 
@@ -92,10 +96,6 @@ def test_every_block_has_a_language_that_is_tested(page):
 @needs_faces
 @by_page
 def test_commands_run_and_print_what_is_shown(page, place):
-    """A whole matrix of the page is a file of its name, with ``.yaml`` behind it, when the commands run."""
-    for block in shown(page, "yaml"):
-        if "schema" in (words := yaml.safe_load(block.text)):
-            (place / f"{words['name']}.yaml").write_text(block.text)
     for block in blocks_of(page):
         where = f"{page.name}:{block.line}"
         for command in commands_in(block.text) if block.language == "sh" else ():
