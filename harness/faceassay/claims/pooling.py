@@ -1,0 +1,51 @@
+"""Own which profiles are parts of one cross-fitted matrix, and what they say together of every row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from faceassay.contracts import FaceassayError
+from faceassay.results import Results
+
+
+def require_cross_fitted(parts: Sequence[Results]) -> None:
+    """Refuse profiles that are not parts of one matrix, each tested on people of its own.
+
+    Raises:
+        FaceassayError: when rows, baseline, seeds or columns differ, or two share evaluations or tested people by name.
+    """
+    wrong = next((fault for pair in combinations(parts, 2) for fault in _faults(*pair)), None)
+    if wrong:
+        raise FaceassayError(f"{wrong}: give profiles of the same rows, seeds and columns, each tested on other people")
+
+
+def _faults(one: Results, other: Results) -> Iterator[str]:
+    names = f"profiles {one.matrix.profile!r} and {other.matrix.profile!r}"
+    for what in ("rows", "seeds", "columns"):
+        ours, theirs = _shape(one)[what], _shape(other)[what]
+        if ours != theirs:
+            differing = [str(name) for name in (*ours, *theirs) if (name in ours) != (name in theirs)]
+            yield f"{names} have other {what}" + (f" ({', '.join(differing)})" if differing else ", or another order")
+    if shared := _evaluations(one) & _evaluations(other):
+        yield f"{names} share {len(shared)} evaluations"
+    if people := sorted(_people(one) & _people(other)):
+        yield f"{names} are both tested on {', '.join(people[:3])}" + (" and others" if len(people) > 3 else "")
+
+
+def _shape(part: Results) -> dict[str, tuple[object, ...]]:
+    matrix = part.matrix
+    averages = tuple((average.name, average.members) for average in matrix.averages)
+    return {
+        "rows": (*((row.name, row.entry.group) for row in matrix.methods), matrix.baseline),
+        "seeds": tuple(matrix.spec.seeds),
+        "columns": (*part.columns(), *averages),
+    }
+
+
+def _evaluations(part: Results) -> frozenset[str]:
+    return frozenset(cell.evaluation.digest for cell in part.graph.cells if not cell.evaluation.absent)
+
+
+def _people(part: Results) -> frozenset[str]:
+    return frozenset(person for pack in part.graph.packs.values() if not pack.absent for person in pack.people)
