@@ -1,4 +1,4 @@
-"""Own which profiles are parts of one cross-fitted matrix, and what they say together of every row."""
+"""Own which profiles of a matrix are cross-fitted parts of it. Reads no store."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from faceassay.contracts import FaceassayError
-from faceassay.results import Results
+from faceassay.graph import Graph
+from faceassay.spec import MatrixSpec
+
+Part = tuple[MatrixSpec, Graph]
 
 
-def require_cross_fitted(parts: Sequence[Results]) -> None:
+def require_cross_fitted(parts: Sequence[Part]) -> None:
     """Refuse profiles that are not parts of one matrix, each tested on people of its own.
 
     Raises:
@@ -20,8 +23,8 @@ def require_cross_fitted(parts: Sequence[Results]) -> None:
         raise FaceassayError(f"{wrong}: give profiles of the same rows, seeds and columns, each tested on other people")
 
 
-def _faults(one: Results, other: Results) -> Iterator[str]:
-    names = f"profiles {one.matrix.profile!r} and {other.matrix.profile!r}"
+def _faults(one: Part, other: Part) -> Iterator[str]:
+    names = f"profiles {one[0].profile!r} and {other[0].profile!r}"
     for what in ("rows", "seeds", "columns"):
         ours, theirs = _shape(one)[what], _shape(other)[what]
         if ours != theirs:
@@ -33,19 +36,19 @@ def _faults(one: Results, other: Results) -> Iterator[str]:
         yield f"{names} are both tested on {', '.join(people[:3])}" + (" and others" if len(people) > 3 else "")
 
 
-def _shape(part: Results) -> dict[str, tuple[object, ...]]:
-    matrix = part.matrix
+def _shape(part: Part) -> dict[str, tuple[object, ...]]:
+    matrix, _ = part
     averages = tuple((average.name, average.members) for average in matrix.averages)
     return {
         "rows": (*((row.name, row.entry.group) for row in matrix.methods), matrix.baseline),
         "seeds": tuple(matrix.spec.seeds),
-        "columns": (*part.columns(), *averages),
+        "columns": (*((b.name, b.protocol.metric_ids()) for b in matrix.benchmarks), *averages),
     }
 
 
-def _evaluations(part: Results) -> frozenset[str]:
-    return frozenset(cell.evaluation.digest for cell in part.graph.cells if not cell.evaluation.absent)
+def _evaluations(part: Part) -> frozenset[str]:
+    return frozenset(cell.evaluation.digest for cell in part[1].cells if not cell.evaluation.absent)
 
 
-def _people(part: Results) -> frozenset[str]:
-    return frozenset(person for pack in part.graph.packs.values() if not pack.absent for person in pack.people)
+def _people(part: Part) -> frozenset[str]:
+    return frozenset(person for pack in part[1].packs.values() if not pack.absent for person in pack.people)
