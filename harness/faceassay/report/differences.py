@@ -80,23 +80,23 @@ def _explained(results: Results) -> Iterator[tuple[str, str]]:
     yield (
         "95 % limits",
         (
-            "paired by seed and by the draws that the section Intervals names: Student's t with the variance over the draws "
-            "plus that over seeds, and as many degrees of freedom as seeds (of several, generators) less one"
+            "paired by seed and by the draws that the section Intervals names: Student's t with the variance over the "
+            "draws plus that over seeds, and as many degrees of freedom as seeds (of several, generators) less one"
         ),
     )
     yield "p (Holm)", "two-sided, adjusted for all rows of the column; a row that is inconclusive counts with p = 1"
     yield (
         "Detectable",
         (
-            f"the difference that such a run finds with {_percent(POWER)} power in one two-sided test at {_percent(LEVEL)}, "
-            "from the variances that this one estimates"
+            f"the difference that such a run finds with {_percent(POWER)} power in one two-sided test at "
+            f"{_percent(LEVEL)}, from the variances that this one estimates"
         ),
     )
     yield (
         "Where limits are off",
         (
-            "too wide where rows differ on other people at each seed, or few seeds vary less than people do; too narrow "
-            "where few people are drawn, or pairs that share people"
+            "too wide where rows differ on other people at each seed, or few seeds vary less than people do; too "
+            "narrow where few people are drawn, or pairs that share people"
         ),
     )
 
