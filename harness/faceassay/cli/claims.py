@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def claims(matrix: Path, store: Path, profiles: tuple[str, ...], out: Path | None) -> None:
     """Check the claims beside MATRIX against the store: supported, contradicted or inconclusive, at this scale.
 
-    Writes `claims.md` and `claims.csv` beside the report. Nothing is run: what is not there says which command makes it.
+    Writes `claims.md` and `claims.csv` beside the report. Nothing is run: what lacks numbers says what makes them.
     """
     from faceassay.claims.check import check_claims
     from faceassay.claims.pooling import require_cross_fitted

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from faceassay.claims.findings import Finding
 from faceassay.paired import Pairing
 from faceassay.report.claims import COLUMNS, TEXT_COLUMNS, claims_notes, claims_rows, summary
+from faceassay.report.differences import COLUMNS as COLUMNS_OF_DIFFERENCES
+from faceassay.report.differences import CSV as DIFFERENCES_CSV
+from faceassay.report.differences import TEXT_COLUMNS as TEXT_OF_DIFFERENCES
+from faceassay.report.differences import difference_row, explained, heading, standings_csv
 from faceassay.report.plain import as_csv, escaped, grid
-from faceassay.report.words import headings
+from faceassay.report.words import counted, headings
 from faceassay.results import Results
 from faceassay.spec.claim_entries import Printed
 from faceassay.spec.claims import Claims
@@ -22,13 +26,14 @@ CSV_COLUMNS = (
     "high", "unit", "p", "verdict", "reason", "detectable", "margin", "published_column", "published_lhs",
     "published_rhs", "published_difference",
 )  # fmt: skip
-DIFFERENCES = "Every row against the baseline"
-DIFFERENCE_COLUMNS = ("Column", "Method", "Difference", "95 % interval", "p", "Verdict", "Detectable")
+POOLED = "the mean over {} that are trained on and tested on other people, each with its own thresholds"
 
 
 def write_claims(parts: Sequence[Results], claims: Claims, findings: Sequence[Finding], folder: Path) -> list[Path]:
-    """Write ``claims.md`` and ``claims.csv`` into ``folder``, return their paths."""
+    """Write ``claims.md`` and ``claims.csv`` into ``folder``, of several parts ``differences.csv`` too."""
     contents = {MARKDOWN: claims_markdown(parts, claims, findings), CSV: claims_csv(findings)}
+    if len(parts) > 1:
+        contents[DIFFERENCES_CSV] = standings_csv(standing for _, standing in _pooled(parts))
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         write_atomically(folder / name, content)
@@ -45,7 +50,7 @@ def claims_markdown(parts: Sequence[Results], claims: Claims, findings: Sequence
         claims_table(findings),
         bullets(claims_notes(claims, findings)),
     ]
-    return "\n\n".join([*text, *_pooled(parts)]) + "\n"
+    return "\n\n".join([*text, *_pooled_section(parts)]) + "\n"
 
 
 def claims_table(findings: Sequence[Finding]) -> str:
@@ -53,7 +58,7 @@ def claims_table(findings: Sequence[Finding]) -> str:
     return grid(COLUMNS, claims_rows(findings), TEXT_COLUMNS)
 
 
-def bullets(items: Iterator[tuple[str, str]]) -> str:
+def bullets(items: Iterable[tuple[str, str]]) -> str:
     """Return notes as a Markdown list."""
     return "\n".join(
         f"- **{escaped(about)}**: {escaped(text)}" if about else f"- {escaped(text)}" for about, text in items
@@ -83,35 +88,20 @@ def _rounded(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
-def _pooled(parts: Sequence[Results]) -> Iterator[str]:
-    """Yield what several parts say together of every row in every column."""
-    if len(parts) < 2:
-        return
+def _pooled(parts: Sequence[Results]) -> list[tuple[str, Standing]]:
+    """Return how every row stands to the baseline in every column over all parts, each with the column's heading."""
     first, pairing = parts[0], Pairing(tuple(parts))
-    columns = [((column,), name) for column, name in zip(first.columns(), headings(first), strict=False)]
-    members = [*columns, *((average.members, average.name) for average in first.matrix.averages)]
-    rows = [_pooled_row(name, one) for of, name in members for one in standings(pairing, of, {}).standings]
-    yield f"## {DIFFERENCES}"
-    yield grid(DIFFERENCE_COLUMNS, rows, (0, 1, 5))
-    yield (
-        f"- Row minus '{escaped(first.matrix.baseline)}' in percentage points, the mean over {len(parts)} parts that are "
-        "trained on and tested on other people, paired by seed and by the people drawn.\n"
-        "- p: two-sided, adjusted for all rows of a column (Holm). Detectable: the difference that such a run finds with "
-        "80 % power in one test at 5 %."
-    )
-
-
-def _pooled_row(column: str, standing: Standing) -> list[str]:
-    found = standing.difference
-    if found.effect is None:
-        return [column, found.method, "", "", "", f"{standing.verdict}: {found.reason}", _points(standing.detectable)]
-    low, high = found.effect.interval()
-    limits = f"{100 * low:+.2f} to {100 * high:+.2f}"
-    p = "" if standing.p is None else f"{standing.p:.3f}"
+    columns = [(column,) for column in first.columns()] + [average.members for average in first.matrix.averages]
     return [
-        column, found.method, f"{100 * found.effect.mean:+.2f}", limits, p, standing.verdict, _points(standing.detectable)
-    ]  # fmt: skip
+        (label, one)
+        for label, members in zip(headings(first), columns, strict=True)
+        for one in standings(pairing, members, {}).standings
+    ]
 
 
-def _points(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.2f}"
+def _pooled_section(parts: Sequence[Results]) -> Iterator[str]:
+    if len(parts) > 1:
+        rows = [difference_row(label, standing) for label, standing in _pooled(parts)]
+        yield f"## {heading(parts[0])}"
+        yield grid(COLUMNS_OF_DIFFERENCES, rows, TEXT_OF_DIFFERENCES)
+        yield bullets([("Parts", POOLED.format(counted(len(parts), "part"))), *explained(parts[0])])

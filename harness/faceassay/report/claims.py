@@ -27,12 +27,12 @@ BETWEEN = {
 }  # fmt: skip
 """What a claim puts between the two rows."""
 EXPLANATION = (
-    "Ours: left minus right in percentage points unless a unit stands there; paired by seed and by the test people drawn. "
-    "p: of the claim, or of its contrary where that is significant, adjusted for all comparisons of a claim (Holm). "
-    "Supported: the 95 % interval excludes 0 on the claimed side and p is at most 0.05; contradicted: the same on the other "
-    "side; anything else is inconclusive, and says nothing against a claim. A claim about every one of several "
-    "comparisons is supported only where each of them is, and contradicted by one.",
-    "All of this is said of these data, networks and people, at this scale. Published: as printed, at the paper's scale.",
+    "Ours: left minus right in percentage points unless a unit stands there, paired by seed and by test people; "
+    "a plain number is no difference. p: of the claim, or of its contrary where that is significant, adjusted for all "
+    "comparisons of a claim (Holm). Supported: p is at most 0.05 on the claimed side of 0, of the margin where one is "
+    "stated; contradicted: the same on the other side; anything else is inconclusive and says nothing against a claim. "
+    "A claim about all of several comparisons is supported only where each of them is, and contradicted by one.",
+    "All this is said of these data, networks and people, at this scale. Published: as printed, at the paper's scale.",
 )
 
 

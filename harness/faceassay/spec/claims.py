@@ -145,7 +145,8 @@ class _Reading:
         named = {word: getattr(one, word) or getattr(entry, word) or "" for word in ("lhs", "rhs", "column")}
         at = {word: ("claims", k, *(where if getattr(one, word) else ()), word) for word in named}
         place = self.located.place(("claims", k, *where))
-        printed = ((named["column"], one.published),) if str(one.published) else ()
+        said = one.published if str(one.published) else entry.published
+        printed = ((named["column"], said),) if str(said) else ()
         if entry.needs:
             return Comparison(named["lhs"], named["rhs"], named["column"], (), printed, "", place)
         rows = [word for word in ("lhs", "rhs") if named[word]]
