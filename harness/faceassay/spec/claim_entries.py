@@ -82,7 +82,7 @@ class ClaimEntry(ComparisonEntry):
     source: str = Field("", description="where the paper says so")
     kind: Kind
     every: bool = Field(False, description="claimed of every comparison together, not of each by itself")
-    compare: list[ComparisonEntry] = Field(default_factory=list, description="by default the one that the claim names")
+    compare: tuple[ComparisonEntry, ...] = Field((), description="by default the one that the claim names")
     quality: Quality | None = Field(None, description="a measure of `faceassay quality` in place of a column")
     margin: Margin | None = None
     ratio: float | None = Field(None, gt=0, description="network evaluations of an image: lhs / rhs")
