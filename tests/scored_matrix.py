@@ -55,8 +55,8 @@ def scored(store, values, drawn, *, seeds=3, text=MATRIX):
     Args:
         store: a folder, may be empty.
         values: of each (row, benchmark): a number, or why there is none, for each seed.
-        drawn: replicates of each (row, benchmark) around the values of its seeds, float [R], NaN where undefined; a cell
-            that is not named keeps none.
+        drawn: replicates of each (row, benchmark) around the values of its seeds, float [R], NaN where undefined; a
+            cell that is not named keeps none.
         seeds: how many, from 0.
         text: the matrix, with SEEDS where the seeds stand.
     """

@@ -23,6 +23,7 @@ from faceassay.standings import LEVEL, POWER
 from faceassay.store import Store
 
 TEST = f"{100 * POWER:g} % power, two-sided {100 * LEVEL:g} %"
+VARIANCES = ("people variance", "seeds variance", "generators variance")
 UNKNOWN = "unknown until two seeds of it have run"
 
 
@@ -106,8 +107,8 @@ def _tabled(path: Path) -> dict[str, list[Variances]]:
 
 def _variances(row: Mapping[str, str | None]) -> Variances | None:
     try:
-        parts = [float(row[f"{part} variance"] or "nan") for part in ("people", "seeds", "generators")]
-        found = Variances(*parts, int(row["seeds"] or 0))
+        people, seeds, generators = parts = [float(row[name] or "nan") for name in VARIANCES]
+        found = Variances(people, seeds, generators, int(row["seeds"] or 0))
     except (KeyError, ValueError):
         return None
     usable = all(math.isfinite(part) and part >= 0 for part in parts)
