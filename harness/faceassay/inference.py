@@ -166,7 +166,8 @@ def _over_seeds(differences: Sequence[float], generators: Sequence[int] | None) 
 
 def _groups(differences: Sequence[float], generators: Sequence[int] | None) -> list[list[float]]:
     groups: dict[int, list[float]] = {}
-    for number, difference in zip(generators or [0] * len(differences), differences, strict=True):
+    numbers = [0] * len(differences) if generators is None else generators
+    for number, difference in zip(numbers, differences, strict=True):
         groups.setdefault(number, []).append(difference)
     return list(groups.values())
 

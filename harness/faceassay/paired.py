@@ -85,8 +85,8 @@ class Pairing:
         of_seeds = [self._of_seed(method, against, members, seed) for seed in seeds]
         found, reason = _estimated(of_seeds, generators_read(self.parts[0], method, against))
         effect = found if found and found.seeds_used >= FEWEST_SEEDS else None
-        column = ", ".join("/".join(member) for member in members)
-        return Difference(method, against, column, tuple(one.value for one in of_seeds), effect, reason, found)
+        values = tuple(one.value for one in of_seeds)
+        return Difference(method, against, column_name(members), values, effect, reason, found)
 
     def _of_seed(self, method: str, against: str, members: Sequence[tuple[str, str]], seed: int) -> _OfSeed:
         values: list[float | None] = []
@@ -119,6 +119,11 @@ def difference(parts: Sequence[Results], method: str, against: str, members: Seq
         ValueError: when there is no part, or their seeds differ.
     """
     return Pairing(tuple(parts)).difference(method, against, members)
+
+
+def column_name(members: Sequence[tuple[str, str]]) -> str:
+    """Return the name of what is compared: ``lfw/accuracy:10fold``, of several with commas."""
+    return ", ".join("/".join(member) for member in members)
 
 
 def generators_read(results: Results, method: str, against: str) -> tuple[int, ...] | None:

@@ -46,4 +46,4 @@ def _needed(part: Results, cell: CellResult) -> str:
     where, reason = f"row {cell.cell.method!r} on {cell.cell.benchmark}", cell.failure or NOT_RUN
     if reason.startswith(ABSENT):
         return f"{where} is {reason}"
-    return f"{where}: {command(part, 'run')}" if reason == NOT_RUN else f"{where} {reason}: {command(part, 'run')}"
+    return f"{where} {'was ' if reason == NOT_RUN else ''}{reason}: {command(part, 'run')}"

@@ -29,7 +29,7 @@ def evaluations_ratio(evidence: Evidence, claim: Claim, about: Comparison) -> It
         if lacking:
             yield not_run(claim, about, f"row {lacking[0]!r} samples nothing", name)
         elif any(None in pair for pair in pairs):
-            yield not_run(claim, about, f"images of both rows: {command(part, 'run')}", name)
+            yield not_run(claim, about, f"both rows need images: {command(part, 'run')}", name)
         else:
             ratios = {lhs / rhs for lhs, rhs in pairs if lhs is not None and rhs}
             right = ratios == {Fraction(str(claim.entry.ratio))}
@@ -56,7 +56,7 @@ def interior_argmax(evidence: Evidence, claim: Claim, about: Comparison) -> Iter
         if not searches:
             yield not_run(claim, about, f"row {about.lhs!r} searches for no weights: set alpha: null, beta: null", name)
         elif not searches.keys() <= {*part.settled}:
-            yield not_run(claim, about, f"the search of row {about.lhs!r}: {command(part, 'run')}", name)
+            yield not_run(claim, about, f"the search of row {about.lhs!r} was not run: {command(part, 'run')}", name)
         else:
             found = [open_artifact(stage, part.store) for stage in searches.values()]
             yield _optimum(claim, about, found, name)
@@ -94,7 +94,7 @@ def unrelated(evidence: Evidence, claim: Claim, about: Comparison) -> Iterator[F
         if stage.absent:
             yield not_run(claim, about, "; ".join(stage.absent), name)
         elif stage.digest not in settled:
-            yield not_run(claim, about, f"{drawn}: {command(part, drawn)}", name)
+            yield not_run(claim, about, f"{drawn} was not drawn: {command(part, drawn)}", name)
         else:
             files = {path.name: path for path in open_artifact(stage, part.store)}
             told = json.loads(files["correlation.json"].read_text(encoding="utf-8"))

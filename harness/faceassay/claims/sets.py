@@ -131,7 +131,9 @@ def _classes(part: Results, plan: AssessmentPlan, one: Assessed, quality: str) -
     if measured is None:
         raise Lacking(f"the plan of row {one.methods[0]!r} asks for no identities: {quality} means nothing")
     if measured.digest not in settled or not isinstance(one.source, Stage):
-        raise Lacking(f"{quality} of row {one.methods[0]!r}: {command(part, 'quality')}")
+        raise Lacking(
+            f"{quality.replace('_', ' ')} of row {one.methods[0]!r} was not measured: {command(part, 'quality')}"
+        )
     data, found = open_artifact(one.source, part.store), open_artifact(measured, part.store)
     agreement = open_artifact(one.agreement, part.store) if one.agreement and one.agreement.digest in settled else None
     values = MEASURES[quality](found, data).astype(np.float64)

@@ -9,8 +9,9 @@ from tabulate import tabulate
 
 from faceassay.claims.findings import POINTS, Finding
 from faceassay.claims.verdicts import Verdict
+from faceassay.report.words import counted
 from faceassay.spec.claim_entries import OF_TWO_ROWS
-from faceassay.spec.claims import Claims
+from faceassay.spec.claims import Claim, Claims
 
 HEADING = "Claims"
 COLUMNS = (
@@ -44,9 +45,45 @@ def summary(findings: Sequence[Finding]) -> str:
 
 
 def claims_rows(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
-    """Return a line for each finding; the statement stands in the first line of its claim."""
-    before: list[object] = [None, *(finding.claim for finding in findings)]
-    return [_line(finding, first=finding.claim is not last) for finding, last in zip(findings, before, strict=False)]
+    """Return the lines of the table.
+
+    The statement stands in the first line of its claim. A claim of which nothing was run has one line.
+    """
+    claims: dict[Claim, list[Finding]] = {}
+    for finding in findings:
+        claims.setdefault(finding.claim, []).append(finding)
+    return [line for of_claim in claims.values() for line in _lines(of_claim)]
+
+
+def _lines(findings: Sequence[Finding]) -> list[tuple[str, ...]]:
+    if len(findings) > 1 and all(finding.verdict is Verdict.NOT_RUN for finding in findings):
+        return [_not_run([finding for finding in findings if finding.about])]
+    return [_line(finding, first=place == 0) for place, finding in enumerate(findings)]
+
+
+def _not_run(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Return one line for all comparisons of a claim, with what they have in common and the range printed for them."""
+    lines = [_line(finding, first=True) for finding in findings]
+    columns = [list(dict.fromkeys(column)) for column in zip(*lines, strict=True)]
+    common = [values[0] if len(values) == 1 else "" for values in columns]
+    compared, on, published, why = (
+        columns[COLUMNS.index(name)] for name in ("Compared", "On", "Published", COLUMNS[-1])
+    )
+    common[COLUMNS.index("Compared")] = compared[0] if len(compared) == 1 else counted(len(compared), "pair of rows")
+    common[COLUMNS.index("On")] = on[0] if len(on) == 1 else counted(len(on), "column")
+    common[COLUMNS.index("Published")] = _range(published)
+    more = f"; {len(why) - 1} more like it" if len(why) > 1 else ""
+    common[-1] = f"{why[0]}{more}"
+    return tuple(common)
+
+
+def _range(published: Sequence[str]) -> str:
+    """Return the printed differences as a range where they are numbers, else each."""
+    try:
+        low, *_, high = sorted(published, key=float)
+    except ValueError:
+        return "; ".join(filter(None, published))
+    return f"{low} to {high}"
 
 
 def on_screen(findings: Sequence[Finding]) -> str:

@@ -41,7 +41,8 @@ def difference_notes(results: Results, table: Table) -> Iterator[tuple[str, str]
     """Yield (about, text): what the differences are, what could have been found, why some have no verdict."""
     if len(table.seeds) < FEWEST_SEEDS:
         yield "", f"{_capital(too_few(len(table.seeds)))}. What the seeds give is in `{CSV}`."
-        yield f"Detectable with {_percent(POWER)} power", "; ".join(_detectable(results, table))
+        if any(column.detectable for column in table.standings):
+            yield f"Detectable with {_percent(POWER)} power", "; ".join(_detectable(results, table))
     else:
         yield from explained(results)
     yield from _inconclusive(table)
@@ -50,7 +51,7 @@ def difference_notes(results: Results, table: Table) -> Iterator[tuple[str, str]
 def verdict_line(table: Table) -> str:
     """Say how the table marks what is separable, or why it marks nothing."""
     if len(table.seeds) < FEWEST_SEEDS:
-        return f"No winner is marked: {too_few(len(table.seeds))}."
+        return f"No winner is marked ({too_few(len(table.seeds))})."
     return (
         "Rows of a column that share a letter are not separable (all pairs of rows, paired by seed and by people, "
         f"Holm, {_percent(LEVEL)}); bold is what is better than every other row."
@@ -75,7 +76,7 @@ def difference_row(label: str, standing: Standing) -> tuple[str, ...]:
     if difference.effect is None or standing.p is None:
         return label, name, "", "", "", verdict, seeds, found
     limits = " to ".join(map(points, difference.effect.interval()))
-    p = "<0.001" if standing.p < 0.001 else f"{standing.p:.3f}"
+    p = f"{standing.p:.3f}" if standing.p >= 0.001 else f"{standing.p:.0e}"
     return label, name, points(difference.effect.mean), limits, p, verdict, seeds, found
 
 

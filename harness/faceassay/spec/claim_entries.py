@@ -87,6 +87,7 @@ class ClaimEntry(ComparisonEntry):
     margin: Margin | None = None
     ratio: float | None = Field(None, gt=0, description="network evaluations of an image: lhs / rhs")
     bounds: tuple[float, float] | None = Field(None, description="limits of a quality")
+    own_columns: bool = Field(False, description="means these columns only: judged on no others in any profile")
     family: str = Field("", description="claims tested together (Holm); by default those of one id")
     needs: str = Field("", description="what is lacking to test it; rows and columns are then words of the paper")
     note: str = Field("", description="what a reader must know")

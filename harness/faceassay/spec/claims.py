@@ -123,7 +123,8 @@ class _Reading:
             for where, wrong in broken_rules(entry):
                 self.problem(("claims", k, *where), wrong)
             own = [self._comparison(entry, one, k, where) for where, one in entry.entries()]
-            judged = list(self._on_stand_ins(own)) if self.stand_ins and not entry.needs else own
+            moved = self.stand_ins and not (entry.needs or entry.own_columns)
+            judged = self._on_stand_ins(own) if moved else own
             yield Claim(entry, tuple(judged))
 
     def problem(self, where: Path_, wrong: str) -> None:
