@@ -25,10 +25,15 @@ def require_cross_fitted(parts: Sequence[Part]) -> None:
 
 def _faults(one: Part, other: Part) -> Iterator[str]:
     names = f"profiles {one[0].profile!r} and {other[0].profile!r}"
-    for what in ("rows", "seeds", "columns"):
-        ours, theirs = _shape(one)[what], _shape(other)[what]
+    wanted, found = _shape(one), _shape(other)
+    for what, ours in wanted.items():
+        theirs = found[what]
         if ours != theirs:
-            differing = [str(name) for name in (*ours, *theirs) if (name in ours) != (name in theirs)]
+            differing = [
+                str(name[0] if isinstance(name, tuple) else name)
+                for name in (*ours, *theirs)
+                if (name in ours) != (name in theirs)
+            ]
             yield f"{names} have other {what}" + (f" ({', '.join(differing)})" if differing else ", or another order")
     if shared := _evaluations(one) & _evaluations(other):
         yield f"{names} share {len(shared)} evaluations"
@@ -40,7 +45,9 @@ def _shape(part: Part) -> dict[str, tuple[object, ...]]:
     matrix, _ = part
     averages = tuple((average.name, average.members) for average in matrix.averages)
     return {
-        "rows": (*((row.name, row.entry.group) for row in matrix.methods), matrix.baseline),
+        "rows": tuple((row.name, row.entry.group) for row in matrix.methods),
+        "baselines": (matrix.baseline,),
+        "columns that claims are judged on": matrix.claims.stand_ins if matrix.claims else (),
         "seeds": tuple(matrix.spec.seeds),
         "columns": (*((b.name, b.protocol.metric_ids()) for b in matrix.benchmarks), *averages),
     }

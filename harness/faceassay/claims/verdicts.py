@@ -104,7 +104,8 @@ def not_all(tests: Sequence[PValues], outcomes: Sequence[Outcome]) -> Outcome:
     p = intersection_union([test.away for test in tests])
     if p <= LEVEL:
         return Outcome(Verdict.CONTRADICTED, p)
-    return Outcome(Verdict.INCONCLUSIVE, min(outcome.p for outcome in outcomes))
+    of_claim = (outcome.p for outcome in outcomes if outcome.verdict is not Verdict.CONTRADICTED)
+    return Outcome(Verdict.INCONCLUSIVE, min(of_claim, default=1.0))
 
 
 def as_one_of_several(outcome: Outcome) -> Outcome:
