@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -102,6 +106,11 @@ def test_a_row_that_failed_has_no_value_at_all(tmp_path):
     assert (found.values, found.effect, found.reason) == ((None,) * 3, None, "failed: synthesis: no memory")
 
 
+def test_an_evaluation_without_the_metric_leaves_it_inconclusive(tmp_path):
+    found = difference([scored(tmp_path, *steady(3))], "Blend", "Real", [("near", "rank:1")])
+    assert (found.values, found.reason) == ((None,) * 3, "no number of near/rank:1")
+
+
 @pytest.mark.parametrize("lacking", [("Real", "near"), ("Blend", "near")])
 def test_a_row_without_replicates_is_inconclusive(tmp_path, lacking):
     values, drawn = steady(3)
@@ -163,3 +172,16 @@ def test_the_effect_is_that_of_inference(tmp_path):
     differences = np.subtract(values["Blend", "near"], values["Real", "near"])
     expected = effect(list(differences), [one + shared for one in differences])
     assert found.effect.interval() == pytest.approx(expected.interval())
+
+
+def test_a_table_with_verdicts_needs_no_scipy():
+    """A report of three seeds and more is as light as any: it computes Student's t itself."""
+    made = (
+        "import pathlib, sys, tempfile; from scored_matrix import scored, steady; from faceassay.table import build;"
+        "table = build(scored(pathlib.Path(tempfile.mkdtemp()), *steady(3)));"
+        "print(table.standings[0].winner, table.standings[0].detectable is None, 'scipy' in sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", made], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1]
+    )
+    assert (run.stdout, run.stderr) == ("Blend + real False False\n", "")
