@@ -34,6 +34,10 @@ benchmarks:
 averages:
   - {name: both, of: [{benchmark: near, metric: "distance:1"}, {benchmark: far, metric: "distance:2"}]}
 """
+WITH_GENERATOR = MATRIX.replace("recognizer:", "generator: {plugin: tiny-generator}\nrecognizer:", 1).replace(
+    "FR_syn, augmentation: {plugin: tiny-blend}", "FR_syn, augmentation: {plugin: tiny-blend, wants: [generator]}"
+)
+"""The same with a generator, which only the last row reads."""
 
 
 @dataclass(frozen=True)

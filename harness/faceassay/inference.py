@@ -107,7 +107,10 @@ def estimate(
 
     Student's t has n - 1 degrees of freedom. It is exact where seeds dominate and conservative where people do
     (Mickey and Brown 1966: with two variances, the smaller degrees of freedom bound the error), as long as there are
-    not fewer people than seeds: the bootstrap over L people gives (L - 1) / L of their variance, on L - 1 degrees.
+    not fewer people than seeds: the bootstrap over L people gives (L - 1) / L of their variance, on L - 1 degrees. In
+    2000 simulated matrices limits at 95 % held the true difference in 95.4 % (3 seeds) and 95.6 % (10) where only seeds
+    vary; in 100.0 % (3) and 97.3 % (10) where only 100 people do; in 99.8 % (10) where only the interaction does; and
+    in 91.1 % with 10 seeds and 6 people.
 
     Several generators: seeds are nested in them, m seeds each. By the one-way random-effects analysis of variance the
     mean of G m differences varies by MS_between / (G m), which rests on G - 1 degrees of freedom, exactly, whatever the

@@ -96,8 +96,9 @@ class Pairing:
             of_benchmarks: dict[str, list[NDArray[np.float64]]] = {}
             for benchmark, metric in members:
                 ours, theirs = (self._scored(part, row, benchmark, seed) for row in (method, against))
-                failures += [scored.result.failure for scored in (ours, theirs) if scored.result.failure]
-                values += [None] if failures else [ours.result.metrics[metric] - theirs.result.metrics[metric]]
+                lacking = [scored.result for scored in (ours, theirs) if metric not in scored.result.metrics]
+                failures += [result.failure or f"no number of {benchmark}/{metric}" for result in lacking]
+                values += [None] if lacking else [ours.result.metrics[metric] - theirs.result.metrics[metric]]
                 of_benchmarks.setdefault(benchmark, []).append(_subtracted(ours, theirs, metric))
             groups += list(of_benchmarks.values())
         known = [value for value in values if value is not None]

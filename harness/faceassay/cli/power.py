@@ -15,7 +15,7 @@ from statistics import median
 from faceassay.graph import Graph
 from faceassay.inference import FEWEST_SEEDS, Effect, detectable, too_few
 from faceassay.paired import Pairing, column_name
-from faceassay.report.words import counted, percent
+from faceassay.report.words import counted, reach
 from faceassay.results import Results, collect
 from faceassay.spec import MatrixSpec
 from faceassay.spec.averages import column_labels
@@ -90,7 +90,7 @@ def _columns(spec: MatrixSpec) -> Mapping[str, str]:
 def _found(variances: Sequence[Variances], seeds: int) -> str:
     if not variances:
         return UNKNOWN
-    return f"{percent(median(one.detectable(seeds) for one in variances))} points"
+    return f"{reach(median(one.detectable(seeds) for one in variances))} points"
 
 
 def _tabled(path: Path) -> dict[str, list[Variances]]:

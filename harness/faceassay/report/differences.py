@@ -7,8 +7,9 @@ from statistics import fmean
 from typing import Any
 
 from faceassay.inference import FEWEST_SEEDS, Effect, too_few
+from faceassay.paired import generators_read
 from faceassay.report.plain import as_csv
-from faceassay.report.words import headings, joined, percent, points
+from faceassay.report.words import headings, joined, points, reach
 from faceassay.results import Results
 from faceassay.standings import LEVEL, POWER, Standing
 from faceassay.table import Table
@@ -42,7 +43,7 @@ def difference_notes(results: Results, table: Table) -> Iterator[tuple[str, str]
     if len(table.seeds) < FEWEST_SEEDS:
         yield "", f"{_capital(too_few(len(table.seeds)))}. What the seeds give is in `{CSV}`."
         if any(column.detectable for column in table.standings):
-            yield f"Detectable with {_percent(POWER)} power", "; ".join(_detectable(results, table))
+            yield f"Detectable with {_percent(POWER)} power, in points", "; ".join(_detectable(results, table))
     else:
         yield from explained(results)
     yield from _inconclusive(table)
@@ -72,7 +73,7 @@ def difference_row(label: str, standing: Standing) -> tuple[str, ...]:
     """Return the line of one column and row."""
     difference = standing.difference
     name, verdict, seeds = difference.method, standing.verdict, str(len(difference.values))
-    found = "" if standing.detectable is None else percent(standing.detectable)
+    found = reach(standing.detectable)
     if difference.effect is None or standing.p is None:
         return label, name, "", "", "", verdict, seeds, found
     limits = " to ".join(map(points, difference.effect.interval()))
@@ -89,6 +90,7 @@ def explained(results: Results) -> Iterator[tuple[str, str]]:
         (
             "paired by seed and by the draws that the section Intervals names: Student's t with the variance over the "
             "draws plus that over seeds, and as many degrees of freedom as seeds (of several, generators) less one"
+            + _condition(results)
         ),
     )
     yield "p (Holm)", "two-sided, adjusted for all rows of the column; a row that is inconclusive counts with p = 1"
@@ -108,11 +110,17 @@ def explained(results: Results) -> Iterator[tuple[str, str]]:
     )
 
 
+def _condition(results: Results) -> str:
+    """Say that limits cover no other training of the generator, where all seeds read one."""
+    baseline, rows = results.matrix.baseline, results.matrix.methods
+    read = [{*(generators_read(results, row.name, baseline) or ())} for row in rows]
+    return "; conditional on one training of each generator" if any(len(of) == 1 for of in read) else ""
+
+
 def _detectable(results: Results, table: Table) -> Iterator[str]:
     """Yield for each column the median over the rows of what could have been found."""
     for label, column in zip(headings(results), table.standings, strict=True):
-        found = column.detectable
-        yield f"{label}: {'unknown' if found is None else f'{percent(found)} points'}"
+        yield f"{label}: {reach(column.detectable)}"
 
 
 def _inconclusive(table: Table) -> Iterator[tuple[str, str]]:

@@ -78,6 +78,13 @@ def points(difference: float) -> str:
     return "0.00" if text in ("+0.00", "-0.00") else text
 
 
+def reach(difference: float | None) -> str:
+    """Return a detectable difference in percentage points: ``1.52``, ``over 100``, ``unknown``."""
+    if difference is None:
+        return "unknown"
+    return "over 100" if difference > 1 else percent(difference)
+
+
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun: ``1 seed``, ``4,200,000 images``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
