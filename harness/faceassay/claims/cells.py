@@ -20,7 +20,7 @@ def of_cells(evidence: Evidence, claim: Claim, about: Comparison) -> Iterator[Fi
         return
     found = evidence.pairing.difference(about.lhs, about.rhs, about.members)
     values = [100 * value for value in found.values if value is not None]
-    seeds, mean = len(values), fmean(values)
+    seeds, mean = len(values), fmean(values) if len(values) == len(evidence.seeds) else None
     if found.effect is None:
         yield Finding(claim, about, Verdict.INCONCLUSIVE, found.reason, mean, seeds=seeds)
         return

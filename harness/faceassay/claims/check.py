@@ -72,7 +72,7 @@ def _together(claim: Claim, findings: Sequence[Finding], outcomes: Mapping[int, 
     outcome = rule(p_values, [outcomes[id(one)] for one in tested]) if tested else None
     seeds = min((one.seeds for one in tested), default=0)
     if outcome and (len(tested) == len(findings) or outcome.verdict is decisive):
-        return Finding(claim, None, outcome.verdict, f"{len(tested)} comparisons", seeds=seeds, p=outcome.p)
+        return Finding(claim, None, outcome.verdict, seeds=seeds, p=outcome.p)
     left = [one for one in findings if not one.p_values]
     verdict = Verdict.INCONCLUSIVE if any(one.verdict is not Verdict.NOT_RUN for one in findings) else Verdict.NOT_RUN
     reason = f"{len(left)} of {len(findings)} comparisons cannot be judged: {left[0].reason}"

@@ -130,7 +130,9 @@ def _classes(part: Results, plan: AssessmentPlan, one: Assessed, quality: str) -
     measured, settled = one.agreement if quality == "agreement" else one.classes, settled_stages(plan.graph, part.store)
     if measured is None:
         raise Lacking(f"the plan of row {one.methods[0]!r} asks for no identities: {quality} means nothing")
-    if measured.digest not in settled or not isinstance(one.source, Stage):
+    if not isinstance(one.source, Stage):
+        raise Lacking(f"row {one.methods[0]!r} trains on data, which no seed varies")
+    if measured.digest not in settled:
         raise Lacking(
             f"{quality.replace('_', ' ')} of row {one.methods[0]!r} was not measured: {command(part, 'quality')}"
         )

@@ -16,9 +16,9 @@ from faceassay.spec.claims import Claim, Claims
 HEADING = "Claims"
 COLUMNS = (
     "Claim", "Statement", "Compared", "On", "Published", "Ours", "95 % interval", "p", "Seeds",
-    "Verdict at this scale", "Why, or what it needs",
+    "Detectable", "Verdict at this scale", "Why, or what it needs",
 )  # fmt: skip
-TEXT_COLUMNS = (0, 1, 2, 3, 9, 10)
+TEXT_COLUMNS = (0, 1, 2, 3, 10, 11)
 """Which of the columns are words, not numbers."""
 TOGETHER = "all of these"
 DIGITS = {POINTS: 2, "cosine": 4, "grey levels": 2, "ratio": 2, "correlation": 3}
@@ -33,7 +33,8 @@ EXPLANATION = (
     "comparisons of a claim (Holm). Supported: p is at most 0.05 on the claimed side of 0, of the margin where one is "
     "stated; contradicted: the same on the other side; anything else is inconclusive and says nothing against a claim. "
     "A claim about all of several comparisons is supported only where each of them is, and contradicted by one.",
-    "All this is said of these data, networks and people, at this scale. Published: as printed, at the paper's scale.",
+    "Detectable: the difference that such a run finds with 80 % power in one test at 5 %. All this "
+    "is said of these data, networks and people, at this scale. Published: as printed, at the paper's scale.",
 )
 
 
@@ -138,8 +139,9 @@ def _line(finding: Finding, *, first: bool) -> tuple[str, ...]:
         limits,
         "" if finding.p is None else _p(finding.p),
         str(finding.seeds or ""),
+        "" if finding.detectable is None else f"{finding.detectable:.2f}",
         str(finding.verdict),
-        _why(finding),
+        finding.reason,
     )
 
 
@@ -154,13 +156,6 @@ def _on(finding: Finding) -> str:
     about, entry = finding.about, finding.claim.entry
     on = (about.column if about else "") or (entry.quality or "").replace("_", " ")
     return f"{on} ({finding.part})".strip() if finding.part else on
-
-
-def _why(finding: Finding) -> str:
-    if finding.verdict is Verdict.INCONCLUSIVE and finding.detectable is not None:
-        found = f"{finding.detectable:.2f} points could have been found (80 % power)"
-        return f"{finding.reason}; {found}" if finding.reason else found
-    return finding.reason
 
 
 def _p(p: float) -> str:

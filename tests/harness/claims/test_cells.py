@@ -166,3 +166,11 @@ def test_what_a_run_could_have_found_stands_beside_what_it_found(tmp_path):
     error, critical = (found.high - found.effect) / t.ppf(0.975, 2), t.ppf(0.975, 2)
     shift = brentq(lambda x: nct.sf(critical, 2, x) - 0.8, 1, 10)  # the other tail has less than 1e-6 of it
     assert found.detectable == pytest.approx(error * shift, rel=1e-4)
+
+
+def test_a_metric_that_an_evaluation_lacks_concludes_nothing(tmp_path):
+    results = made(tmp_path, 0.02)
+    lost = results.cells[0].cell
+    cells = tuple(replace(one, metrics={}) if one.cell == lost else one for one in results.cells)
+    found = checked([replace(results, cells=cells)], tmp_path, f"{MIX}, kind: greater, {NEAR}", f"{MIX}, kind: less, {FAR}")
+    assert {(one.verdict, one.effect) for one in found if one.effect is None} == {(I, None)}
