@@ -46,7 +46,7 @@ def difference_notes(results: Results, table: Table) -> Iterator[tuple[str, str]
             yield f"Detectable with {_percent(POWER)} power, in points", "; ".join(_detectable(results, table))
     else:
         yield from explained(results)
-    yield from _inconclusive(table)
+    yield from _inconclusive(results, table)
 
 
 def verdict_line(table: Table) -> str:
@@ -123,11 +123,14 @@ def _detectable(results: Results, table: Table) -> Iterator[str]:
         yield f"{label}: {reach(column.detectable)}"
 
 
-def _inconclusive(table: Table) -> Iterator[tuple[str, str]]:
-    """Yield (rows, why they have no verdict), each reason once; want of seeds is said already."""
+def _inconclusive(results: Results, table: Table) -> Iterator[tuple[str, str]]:
+    """Yield (rows, why they have no verdict), each reason once; what failed and want of seeds are said elsewhere."""
+    failures = {result.failure for result in results.cells}
     rows: dict[str, list[str]] = {}
     for standing in (standing for column in table.standings for standing in column.standings):
         reason = standing.difference.reason
+        if reason in failures:
+            reason = f"a seed of the row or of {results.matrix.baseline} is lacking"
         if reason and reason != too_few(len(table.seeds)):
             rows.setdefault(reason, []).append(standing.difference.method)
     yield from ((f"Inconclusive, {joined(names)}", reason) for reason, names in rows.items())

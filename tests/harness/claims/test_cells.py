@@ -172,5 +172,7 @@ def test_a_metric_that_an_evaluation_lacks_concludes_nothing(tmp_path):
     results = made(tmp_path, 0.02)
     lost = results.cells[0].cell
     cells = tuple(replace(one, metrics={}) if one.cell == lost else one for one in results.cells)
-    found = checked([replace(results, cells=cells)], tmp_path, f"{MIX}, kind: greater, {NEAR}", f"{MIX}, kind: less, {FAR}")
+    found = checked(
+        [replace(results, cells=cells)], tmp_path, f"{MIX}, kind: greater, {NEAR}", f"{MIX}, kind: less, {FAR}"
+    )
     assert {(one.verdict, one.effect) for one in found if one.effect is None} == {(I, None)}
