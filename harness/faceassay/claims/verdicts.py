@@ -63,21 +63,16 @@ def within(effect: Effect, low: float, high: float) -> PValues:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Hold the verdict on one test.
-
-    Attributes:
-        p: adjusted p of the direction that the verdict is about, else of the claim.
-    """
+    """Hold the verdict on one test, and its adjusted p: of the claim or of its contrary, whichever is smaller."""
 
     verdict: Verdict
     p: float
 
 
 def judged(tests: Sequence[PValues]) -> list[Outcome]:
-    """Judge the tests of a family: both directions adjusted (Holm), significant at 5 %."""
-    toward = holm([test.toward for test in tests])
-    away = holm([test.away for test in tests])
-    return [_outcome(*pair) for pair in zip(toward, away, strict=True)]
+    """Judge the tests of a family: each by its smaller p, adjusted for their number (Holm), significant at 5 %."""
+    adjusted = holm([min(test.toward, test.away) for test in tests])
+    return [_outcome(test, p) for test, p in zip(tests, adjusted, strict=True)]
 
 
 def every(tests: Sequence[PValues], outcomes: Sequence[Outcome]) -> Outcome:
@@ -102,10 +97,7 @@ def not_all(tests: Sequence[PValues], outcomes: Sequence[Outcome]) -> Outcome:
     if less:
         return Outcome(Verdict.SUPPORTED, min(less))
     p = intersection_union([test.away for test in tests])
-    if p <= LEVEL:
-        return Outcome(Verdict.CONTRADICTED, p)
-    of_claim = (outcome.p for outcome in outcomes if outcome.verdict is not Verdict.CONTRADICTED)
-    return Outcome(Verdict.INCONCLUSIVE, min(of_claim, default=1.0))
+    return Outcome(Verdict.CONTRADICTED if p <= LEVEL else Verdict.INCONCLUSIVE, p)
 
 
 def as_one_of_several(outcome: Outcome) -> Outcome:
@@ -114,10 +106,10 @@ def as_one_of_several(outcome: Outcome) -> Outcome:
     return replace(outcome, verdict=Verdict.INCONCLUSIVE) if alone else outcome
 
 
-def _outcome(toward: float, away: float) -> Outcome:
-    if toward <= LEVEL:
-        return Outcome(Verdict.SUPPORTED, toward)
-    return Outcome(Verdict.CONTRADICTED, away) if away <= LEVEL else Outcome(Verdict.INCONCLUSIVE, toward)
+def _outcome(test: PValues, p: float) -> Outcome:
+    if p > LEVEL:
+        return Outcome(Verdict.INCONCLUSIVE, p)
+    return Outcome(Verdict.SUPPORTED if test.toward < test.away else Verdict.CONTRADICTED, p)
 
 
 def _doubled(p: float) -> float:

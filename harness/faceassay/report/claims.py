@@ -28,13 +28,13 @@ BETWEEN = {
 }  # fmt: skip
 """What a claim puts between the two rows."""
 EXPLANATION = (
-    "Ours: left minus right in percentage points unless a unit stands there, paired by seed and by test people; "
-    "a plain number is no difference. p: of the claim, or of its contrary where that is significant, adjusted for all "
-    "comparisons of a claim (Holm). Supported: p is at most 0.05 on the claimed side of 0, of the margin where one is "
+    "Ours: left minus right in percentage points unless a unit stands there, paired by seed and by test people; a "
+    "plain number is no difference. p: two-sided, adjusted for all comparisons of a claim (Holm); of all together the "
+    "largest in the claimed direction. Supported: p is at most 0.05 on the claimed side of 0, or of the margin where one is "
     "stated; contradicted: the same on the other side; anything else is inconclusive and says nothing against a claim. "
     "A claim about all of several comparisons is supported only where each of them is, and contradicted by one.",
-    "Detectable: the difference that such a run finds with 80 % power in one test at 5 %. All this "
-    "is said of these data, networks and people, at this scale. Published: as printed, at the paper's scale.",
+    "Detectable: the difference that such a run finds with 80 % power in one test at 5 %. All this is said of these "
+    "data, networks and people, at this scale. Published: as printed, at the paper's scale.",
 )
 
 
@@ -70,8 +70,8 @@ def _not_run(findings: Sequence[Finding]) -> tuple[str, ...]:
     compared, on, published, why = (
         columns[COLUMNS.index(name)] for name in ("Compared", "On", "Published", COLUMNS[-1])
     )
-    common[COLUMNS.index("Compared")] = compared[0] if len(compared) == 1 else counted(len(compared), "pair of rows")
-    common[COLUMNS.index("On")] = on[0] if len(on) == 1 else counted(len(on), "column")
+    common[COLUMNS.index("Compared")] = compared[0] if len(compared) == 1 else counted(len(compared), "comparison")
+    common[COLUMNS.index("On")] = "; ".join(on) if len(on) < 3 else counted(len(on), "column")
     common[COLUMNS.index("Published")] = _range(published)
     more = f"; {len(why) - 1} more like it" if len(why) > 1 else ""
     common[-1] = f"{why[0]}{more}"

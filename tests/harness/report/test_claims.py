@@ -150,7 +150,7 @@ def test_a_claim_of_which_nothing_was_run_has_one_line(tmp_path):
         "X",
         "it helps",
         "Blend + real > Real",
-        "2 columns",
+        "a; b",
         "+0.50 to +2.00",
         *("", "", "", "", ""),
         "not run",
