@@ -30,7 +30,7 @@ BETWEEN = {
 EXPLANATION = (
     "Ours: left minus right in percentage points unless a unit stands there, paired by seed and by test people; a "
     "plain number is no difference. p: two-sided, adjusted for all comparisons of a claim (Holm); of all together the "
-    "largest in the claimed direction. Supported: p is at most 0.05 on the claimed side of 0, or of the margin where one is "
+    "largest in the claimed direction. Supported: p is at most 0.05 on the claimed side of 0, or of a margin that is "
     "stated; contradicted: the same on the other side; anything else is inconclusive and says nothing against a claim. "
     "A claim about all of several comparisons is supported only where each of them is, and contradicted by one.",
     "Detectable: the difference that such a run finds with 80 % power in one test at 5 %. All this is said of these "
