@@ -105,7 +105,7 @@ def explained(results: Results) -> Iterator[tuple[str, str]]:
         "Where limits are off",
         (
             "too wide where rows differ on other people at each seed, or few seeds vary less than people do; too "
-            "narrow where few people are drawn, or pairs that share people"
+            "narrow where few people are drawn, or pairs in their place"
         ),
     )
 
