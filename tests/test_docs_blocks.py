@@ -38,7 +38,7 @@ def furnished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("furnished")
     furnish(folder)
     for block in (block for page in PAGES for block in shown(page, "yaml")):
-        if "name" in (words := yaml.safe_load(block.text)) and "schema" in words:
+        if {"schema", "name"} <= (words := yaml.safe_load(block.text)).keys():
             (folder / f"{words['name']}.yaml").write_text(block.text)
     return folder
 
@@ -54,6 +54,13 @@ def place(furnished, tmp_path, monkeypatch):
     for variable in ("FACEASSAY_DATA", "FACEASSAY_STORE", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(variable, raising=False)
     return folder
+
+
+def write_claims(page, folder):
+    """Write the claims that a page shows beside the matrices."""
+    for block in shown(page, "yaml"):
+        if "claims" in yaml.safe_load(block.text):
+            (folder / "claims.yaml").write_text(block.text)
 
 
 def answered(command):
@@ -96,6 +103,7 @@ def test_every_block_has_a_language_that_is_tested(page):
 @needs_faces
 @by_page
 def test_commands_run_and_print_what_is_shown(page, place):
+    write_claims(page, place)
     for block in blocks_of(page):
         where = f"{page.name}:{block.line}"
         for command in commands_in(block.text) if block.language == "sh" else ():
@@ -112,9 +120,13 @@ def test_commands_run_and_print_what_is_shown(page, place):
 @needs_faces
 @by_page
 def test_matrices_are_read(page, place):
-    """A block that is no whole matrix takes the place of the same words in the demo's."""
+    """A block that is no whole matrix takes the place of the same words in the demo's; claims are read with `small`."""
+    write_claims(page, place)
     for block in shown(page, "yaml"):
         words = yaml.safe_load(block.text)
+        if "claims" in words:
+            assert read_matrix(place / "small.yaml", load_plugins()).claims
+            continue
         whole = words if "schema" in words else {**yaml.safe_load(DEMO.read_text()), **words}
         path = place / "matrix.yaml"
         path.write_text(yaml.safe_dump(whole, sort_keys=False))
