@@ -26,7 +26,7 @@ LAYERS = (
     "sampling seeds serial sourcecode statistics torching",
     "denoising keys processes quality registry sets shards unions",
     "assessment brought",
-    "given spec stages",
+    "given scaffold spec stages",
     "people",
     "graph judging store",
     "estimates expand inputs pricing states",
