@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -78,7 +79,9 @@ class AttributeTable:
 
 
 class AttributePredictor(Trainable):
-    """Tell attributes of face images."""
+    """Tell attributes of face images; no seed changes what they are."""
+
+    seeded: ClassVar[bool] = False
 
     @abstractmethod
     def columns(self) -> tuple[Attribute, ...]:
