@@ -96,7 +96,7 @@ class AttributePredictor(Trainable):
 
     @abstractmethod
     def predict(self, images: ImageBatch, item_ids: Sequence[str]) -> FloatArray:
-        """Return the attributes of images.
+        """Return the attributes of images. What is told of an image is the same in every batch, but for rounding.
 
         Args:
             images: uint8 [B, H, W, 3] RGB.

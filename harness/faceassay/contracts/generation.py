@@ -58,7 +58,7 @@ class Denoiser(Protocol):
 
 
 class FittedGenerator(Protocol):
-    """Serve a trained conditional denoiser."""
+    """Serve a trained conditional denoiser: of the size and the identities of the images that it was trained on."""
 
     @property
     def image_size(self) -> int:
@@ -79,6 +79,9 @@ class FittedGenerator(Protocol):
     def denoiser(self, condition: Condition, *, role: Role = "main") -> Denoiser:
         """Return the denoiser under ``condition``; ``guide`` is the lesser model of autoguidance.
 
+        An image is denoised alike in every batch, but for the rounding of floats. Conditions of another kind, and
+        classes that the generator does not know, are refused.
+
         Raises:
             ValueError: when the condition is not of the kind that the generator takes, or out of its range.
         """
@@ -98,7 +101,10 @@ class Generator(Trainable):
         return frozenset({"classes"})
 
     def needs(self) -> frozenset[str]:
-        """Name the inputs beside the real images, as the parameters demand: any of ``recognizer``, ``attributes``."""
+        """Name the inputs beside the real images, as the parameters demand: any of ``recognizer``, ``attributes``.
+
+        They are exactly what ``fit`` reads.
+        """
         return frozenset()
 
     def needs_gradient(self) -> bool:
@@ -107,10 +113,16 @@ class Generator(Trainable):
 
     @abstractmethod
     def work(self, images: int) -> int:
-        """Return how many training images ``fit`` will process on a set of ``images``; for estimates only."""
+        """Return how many training images ``fit`` will process on a set of ``images``; for estimates only.
+
+        It is the total of the progress that ``fit`` tells.
+        """
 
     def passes_for(self, images: int) -> Mapping[str, int]:
-        """Return the other passes of ``fit`` on a set of ``images``, by the names of ``PASSES``; for estimates only."""
+        """Return the other passes of ``fit`` on a set of ``images``, by the names of ``PASSES``; for estimates only.
+
+        They are those that ``fit`` makes.
+        """
         return {}
 
     def multiply_adds(self, image_size: int, identities: int, role: Role = "main") -> int | None:
@@ -128,11 +140,15 @@ class Generator(Trainable):
 
     @abstractmethod
     def fit(self, sources: Sources, run: StageContext) -> None:
-        """Train on ``sources.real`` and write the result into ``run.folder``."""
+        """Train on ``sources.real`` and write the result into ``run.folder``.
+
+        The same inputs and seed write the same bytes, however often the training was killed and went on from a
+        checkpoint.
+        """
 
     @abstractmethod
     def load(self, folder: Path, device: str) -> FittedGenerator:
-        """Load what ``fit`` wrote into ``folder``."""
+        """Load what ``fit`` wrote into ``folder``. Loaded again it gives the same output."""
 
 
 @dataclass(frozen=True)

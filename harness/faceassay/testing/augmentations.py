@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from unittest import SkipTest
 
 import numpy as np
 
 from faceassay.contracts import ImageBatch, PlanBlock
 from faceassay.seeds import noise_keys, row_noise
-from faceassay.testing.checks import BrokenContract, check, in_one_line, require
+from faceassay.testing.checks import BrokenContract, check, require
 from faceassay.testing.faces import faces
 from faceassay.testing.inputs import OTHER_SEED, SEED, content
+from faceassay.testing.manners import Conduct, manners
 from faceassay.testing.rendering import Course, Inputs, Rendered, render
 from faceassay.testing.subject import Subject
 
@@ -147,43 +147,6 @@ def another_seed_makes_other_images(subject: Subject) -> None:
 
 
 @check(
-    "Plugin",
-    "A plugin never writes into what it is handed.",
-    do="copy before writing: x = x + 1 in place of x += 1, np.array(...) in place of np.asarray(...).",
-)
-def inputs_stay_as_they_are(subject: Subject) -> None:
-    """Compare arrays before and after; then hand them over read-only, to find the line that writes."""
-    changed = [*first(subject).changed]
-    if not changed:
-        return
-    try:
-        render(subject, Course(is_frozen=True))
-    except (ValueError, RuntimeError) as error:
-        raise BrokenContract(f"it writes into {' and '.join(dict.fromkeys(changed))}: {in_one_line(error)}") from error
-    raise BrokenContract(f"it writes into {' and '.join(dict.fromkeys(changed))}")
-
-
-@check(
-    "Plugin",
-    "It neither seeds nor draws from the global random states of Python, NumPy and torch.",
-    do="use the noise, faceassay.seeds.generator(seed, ...), or torch.Generator().manual_seed(seed).",
-)
-def global_random_states_stay(subject: Subject) -> None:
-    """Compare the states before and after."""
-    _require_undisturbed(first(subject), lambda disturbance: disturbance.random)
-
-
-@check(
-    "Plugin",
-    "It leaves torch's settings as they are: threads, default dtype, gradients, determinism.",
-    do="do not set them; use torch.no_grad() as a context or decorator, and give dtype= where a tensor is made.",
-)
-def torch_settings_stay(subject: Subject) -> None:
-    """Compare the settings before and after."""
-    _require_undisturbed(first(subject), lambda disturbance: disturbance.torch)
-
-
-@check(
     "Augmentation.evaluations_per_image",
     "The images of a plan take so many each, on average.",
     do="return calls of the denoiser x conditions x networks, as faceassay.denoising.GuidedSampling does.",
@@ -268,11 +231,9 @@ def _apart(one: ImageBatch, other: ImageBatch) -> str:
     return f"up to {np.abs(first - second).max():.0f} grey levels apart"
 
 
-def _require_undisturbed(rendered: Rendered, kind: Callable[..., list[str]]) -> None:
-    planning, *rendering = (kind(disturbance) for disturbance in rendered.disturbances)
-    told = {"plan()": planning, "render()": [name for names in rendering for name in names]}
-    for what, names in told.items():
-        require(not names, f"{what} changed {' and '.join(dict.fromkeys(names))}")
+def _conduct(subject: Subject) -> Conduct:
+    planning, *rendering = first(subject).disturbances
+    return Conduct({"plan()": [planning], "render()": rendering}, first(subject).changed)
 
 
 def _row(block: PlanBlock, row: int) -> PlanBlock:
@@ -299,9 +260,7 @@ IMAGES = (
     blocks_render_in_any_order,
     rows_render_alone,
     another_seed_makes_other_images,
-    inputs_stay_as_they_are,
-    global_random_states_stay,
-    torch_settings_stay,
+    *manners(_conduct, lambda subject: render(subject, Course(is_frozen=True))),
     evaluations_are_told_beforehand,
     evaluations_are_counted,
     passes_are_counted,

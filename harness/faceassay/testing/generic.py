@@ -74,9 +74,10 @@ def _faults(subject: Subject) -> Iterator[str]:
             yield f"{name} is {text!r}, no line of text"
     if not cls.model_config.get("frozen"):
         yield "its parameters can be changed after it was made (frozen is off)"
+    required = {name: getattr(subject.plugin, name) for name, field in cls.model_fields.items() if field.is_required()}
     for name, values in cls.presets.items():
         try:
-            cls.model_validate({**subject.plugin.model_dump(), **values})
+            cls.model_validate({**required, **values})
         except ValidationError as error:
             yield f"preset {name}: {'; '.join(one['msg'] for one in error.errors(include_url=False))}"
 

@@ -7,13 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from faceassay.contracts import FaceassayError, Plugin
+from faceassay.testing.attributes import ATTRIBUTE, FIGURE
 from faceassay.testing.augmentations import IMAGES
 from faceassay.testing.checks import Check, CheckResult
+from faceassay.testing.datasets import DATASET
+from faceassay.testing.generators import GENERATOR
 from faceassay.testing.generic import GENERIC
 from faceassay.testing.plans import PLANS
+from faceassay.testing.protocols import PROTOCOL
+from faceassay.testing.recognizers import RECOGNIZER
 from faceassay.testing.subject import Subject
 
-OF_A_KIND: Mapping[str, tuple[Check, ...]] = {"augmentation": (*IMAGES, *PLANS)}
+OF_A_KIND: Mapping[str, tuple[Check, ...]] = {
+    "augmentation": (*IMAGES, *PLANS),
+    "generator": GENERATOR,
+    "recognizer": RECOGNIZER,
+    "dataset": DATASET,
+    "protocol": PROTOCOL,
+    "attribute": ATTRIBUTE,
+    "figure": FIGURE,
+}
 
 
 @dataclass(frozen=True, eq=False)
