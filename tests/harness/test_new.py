@@ -104,6 +104,14 @@ def test_what_is_written_passes_the_default_rules(tmp_path):
     in_every_project(tmp_path, "ruff", "check", "--isolated")
 
 
+@pytest.mark.slow
+def test_the_plugin_is_typed(tmp_path):
+    folders = [written(kind, tmp_path, f"typed-{kind}") / "src" for kind in KINDS]
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--follow-imports=silent", *folders]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 def test_templates_are_data_of_the_package():
     assert files("faceassay.scaffold").joinpath("templates/augmentation/plugin.py.j2").is_file()
 
