@@ -6,6 +6,7 @@ Registers nothing and installs nothing. Which names are taken is what the regist
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib.util
 import keyword
 import re
@@ -100,24 +101,27 @@ def _taken(names: Names, registry: Registry) -> Iterator[str]:
     """Yield why the name cannot be had."""
     if origin := registry.origins.get((names.kind, names.name)):
         yield f"the {names.kind} {names.name!r} of {origin} has it"
-    if keyword.iskeyword(names.package) or names.name in YAML_WORDS:
-        yield f"{names.package!r} is a word of Python or YAML"
+    if any(map(keyword.iskeyword, (names.package, names.class_name))) or names.name in YAML_WORDS:
+        yield f"{names.name!r} is a word of Python or YAML"
     with suppress(PackageNotFoundError):
         yield f"the distribution {names.name} {version(names.name)} is installed"
     found = importlib.util.find_spec(names.package)
     if found and found.origin:
         yield f"the package {names.package!r} is there already ({found.origin})"
-    if list(_bound(_rendered(f"{names.kind}/plugin.py.j2", names))).count(names.class_name) > 1:
+    bound = [*dir(builtins), *_bound(_rendered(f"{names.kind}/plugin.py.j2", names))]
+    if bound.count(names.class_name) > 1:
         yield f"its class would be called {names.class_name}, as another one that it needs"
 
 
 def _bound(source: str) -> Iterator[str]:
-    """Yield every name that a module imports from another one or defines as a class, as often as it does."""
+    """Yield every name that a module imports from another one, defines as a class or assigns, as often as it does."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ClassDef):
             yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
 
 
 def package_files(names: Names) -> Mapping[str, bytes]:
