@@ -53,7 +53,7 @@ def images_are_told_alone(subject: Subject) -> None:
 def _predicted(subject: Subject, rows: slice) -> FloatArray:
     data = faces()
     with watched(1):
-        values: FloatArray = subject.plugin.predict(data.pixels[rows], list(data.item_ids[rows]))
+        values: FloatArray = subject.plugin.predict(data.pixels[rows].copy(), list(data.item_ids[rows]))
     return values
 
 

@@ -154,6 +154,7 @@ def _red_over_blue(image: Any) -> float:
 
 
 def _conduct(subject: Subject, is_frozen: bool = False) -> Conduct:
+    opened(subject)
     handed = Handed(is_frozen)
     disturbance = read(lambda: opened_anew(subject), handed)
     return Conduct({"open() and images()": [disturbance]}, handed.changed())

@@ -40,9 +40,7 @@ def watched(seed: int) -> Iterator[Disturbance]:
     outside = _settings()
     with torch_settings(THREADS):
         try:
-            random.seed(seed)
-            np.random.seed(seed)
-            torch.manual_seed(seed)
+            _seed_all(seed)
             before, settings = _random_digests(), _settings()
             yield seen
             changed = zip(RANDOM, before, _random_digests(), strict=True)
@@ -54,6 +52,18 @@ def watched(seed: int) -> Iterator[Disturbance]:
             torch.set_rng_state(states[2])
             torch.set_default_dtype(outside["default dtype"])
             torch.set_grad_enabled(outside["gradients"])
+
+
+def _seed_all(seed: int) -> None:
+    """Seed and draw once, so that whoever seeds with the same number leaves another state."""
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    random.random()
+    np.random.random()
+    torch.rand(1)
 
 
 def _settings() -> dict[str, Any]:

@@ -6,6 +6,7 @@ import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,15 +61,16 @@ class FaceArrays:
         """Return the same images of people with other names."""
         return replace(self, identities=tuple(identities))
 
-    def copied(self) -> FaceArrays:
-        """Return the same set over arrays of its own."""
-        return replace(self, pixels=self.pixels.copy(), labels=self.labels.copy())
+    def in_other_colours(self) -> FaceArrays:
+        """Return the same faces with red and blue exchanged."""
+        return replace(self, pixels=np.ascontiguousarray(self.pixels[..., ::-1]))
 
 
+@lru_cache(maxsize=8)
 def faces(people: int = 6, images: int = 4, size: int = 16, seed: int = 0) -> FaceArrays:
     """Draw ``images`` faces of each of at most ten ``people``, ``size`` px; the same ones each time.
 
-    The people differ in colours and proportions, the images of one in place, light and noise.
+    The people differ in colours and proportions, the images of one in place, light and noise. Arrays are read-only.
     """
     pixels = np.empty((people * images, size, size, 3), dtype=np.uint8)
     for person in range(people):
@@ -77,6 +79,8 @@ def faces(people: int = 6, images: int = 4, size: int = 16, seed: int = 0) -> Fa
             row = person * images + image
             pixels[row] = _drawn(looks, generator(seed, person, image), size)
     labels = np.arange(people, dtype=np.int64).repeat(images)
+    for array in (pixels, labels):
+        array.flags.writeable = False
     item_ids = tuple(f"{PEOPLE[person]}/{image + 1}.png" for person in range(people) for image in range(images))
     return FaceArrays(pixels, labels, PEOPLE[:people], item_ids)
 

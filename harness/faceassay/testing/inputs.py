@@ -103,7 +103,7 @@ def context(folder: Path, told: Told, checkpoints: KeptCheckpoints | None = None
 
 @dataclass
 class Handed:
-    """Hold arrays that are handed over, by name, to be compared with what they were.
+    """Hold copies of arrays that are handed over, by name, to be compared with what they were.
 
     Attributes:
         is_frozen: whether they are made read-only, so that whoever writes into one is stopped on that line.
@@ -113,10 +113,11 @@ class Handed:
     _arrays: dict[str, tuple[NDArray[Any], str]] = field(default_factory=dict)
 
     def over(self, name: str, array: NDArray[Any]) -> NDArray[Any]:
-        """Return ``array`` and remember what it holds."""
-        self._arrays[name] = array, _digest(array)
-        array.flags.writeable = not self.is_frozen
-        return array
+        """Return a copy of ``array`` to hand over, and remember what it holds."""
+        copy = np.array(array)
+        self._arrays[name] = copy, _digest(copy)
+        copy.flags.writeable = not self.is_frozen
+        return copy
 
     def changed(self) -> list[str]:
         """Return the names of those that are no longer what they were."""

@@ -12,7 +12,7 @@ from faceassay.testing.augmentations import first
 from faceassay.testing.checks import check, require
 from faceassay.testing.faces import faces
 from faceassay.testing.inputs import content
-from faceassay.testing.rendering import Searched, render, search, stored_plan
+from faceassay.testing.rendering import Searched, search, stored_plan
 from faceassay.testing.subject import Subject
 
 NUMBERS = ("3", "0", "5", "1", "4", "2")
@@ -79,8 +79,7 @@ def labels_are_honest(subject: Subject) -> None:
 def people_join_by_name(subject: Subject) -> None:
     """Plan for the same people under names that are numbers: the same rows join the same people."""
     renamed = faces().renamed(NUMBERS)
-    plan = subject.once("a plan for people with other names", lambda: render(subject, data=renamed)).plan
-    joins = [_joined(one, names) for one, names in ((first(subject).plan, faces().identities), (plan, NUMBERS))]
+    joins = [_joined(first(subject).plan, faces().identities), _joined(stored_plan(subject, renamed), NUMBERS)]
     apart = [row for row, (one, other) in enumerate(zip(*joins, strict=True)) if one != other]
     require(
         not apart, f"row {apart[0]} joins another person once people are called {', '.join(NUMBERS)}" if apart else ""

@@ -130,6 +130,7 @@ def evaluating_repeats(subject: Subject) -> None:
 )
 def wrong_embeddings_are_refused(subject: Subject) -> None:
     """Give one row too few, a row of NaN, a row of zeros."""
+    _perfect(subject)
     right = _directions(_people(pack(subject)))
     wrong = {
         "one embedding too few": right[:-1],
@@ -206,11 +207,12 @@ def names_are_unique(subject: Subject) -> None:
 )
 def evaluations_are_stored_whole(subject: Subject) -> None:
     """Evaluate as the stage does, which writes the evaluation, and open it."""
+    expected = dict(_ignorant(subject).metrics)
     run, opened = context(subject.folder(), Told()), pack(subject)
     features = _features(_random(len(opened)))
     evaluation_stage.run(subject.plugin, Sources({"benchmark": lambda: opened, "features": lambda: features}), run)
     stored = evaluation_stage.load(subject.plugin, run.folder, "cpu")
-    require(dict(stored.metrics) == dict(_ignorant(subject).metrics), "what is stored and opened has other metrics")
+    require(dict(stored.metrics) == expected, "what is stored and opened has other metrics")
 
 
 def _people(opened: Pack) -> IntArray:
@@ -249,6 +251,7 @@ def _perfect(subject: Subject) -> Evaluation:
 
 
 def _ignorant(subject: Subject) -> Evaluation:
+    _perfect(subject)
     return subject.once("evaluating random embeddings", lambda: _evaluate(subject, _random(len(pack(subject)))))
 
 
@@ -257,8 +260,9 @@ def _arrays(values: Any) -> Any:
 
 
 def _watched(subject: Subject, is_frozen: bool = False) -> Conduct:
+    _perfect(subject)
     handed, embeddings = Handed(is_frozen), _random(len(pack(subject)))
-    features = Features(handed.over("embeddings", embeddings), handed.over("mirrored embeddings", embeddings.copy()))
+    features = Features(handed.over("embeddings", embeddings), handed.over("mirrored embeddings", embeddings))
     opening = read(lambda: pack_anew(subject), handed)
     with watched(1) as evaluating:
         subject.plugin.evaluate(pack(subject), features)

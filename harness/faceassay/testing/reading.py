@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from faceassay.contracts import FaceImages, IntArray
+from faceassay.contracts import FaceImages, ImageBatch, IntArray
 from faceassay.datasets import evenly_chosen
 from faceassay.testing.checks import Check, check, require
 from faceassay.testing.disturbance import Disturbance, watched
@@ -66,7 +66,7 @@ def read(data: Callable[[], FaceImages], handed: Handed) -> Disturbance:
     """Open a set and read some images, and return what that disturbed."""
     with watched(1) as disturbance:
         opened = data()
-        opened.images(handed.over("the index", chosen(opened).copy()))
+        opened.images(handed.over("the index", chosen(opened)))
     return disturbance
 
 
@@ -80,13 +80,13 @@ def _require_the_same(data: FaceImages, again: FaceImages) -> None:
     is_digest = len(prints[0]) == SHA256 and not {*prints[0]} - {*"0123456789abcdef"}
     require(is_digest, f"fingerprint is {prints[0]!r}, no sha256 in hex")
     require(prints[0] == prints[1], f"fingerprints are {prints[0][:12]} and, opened again, {prints[1][:12]}")
-    same = len(data) == len(again) and np.array_equal(data.images(chosen(data)), again.images(chosen(again)))
+    same = len(data) == len(again) and np.array_equal(_images(data, chosen(data)), _images(again, chosen(again)))
     require(same, "opened again it has other images")
 
 
 def _require_uint8_rgb(data: FaceImages) -> None:
     index, size = chosen(data), data.image_size
-    images = data.images(index)
+    images = _images(data, index)
     got = f"{getattr(images, 'dtype', type(images).__name__)} {list(getattr(images, 'shape', []))}"
     is_right = isinstance(images, np.ndarray) and images.dtype == np.uint8
     require(
@@ -99,21 +99,25 @@ def _require_uint8_rgb(data: FaceImages) -> None:
 
 def _require_any_index(data: FaceImages) -> None:
     index, size = chosen(data), data.image_size
-    images = np.array(data.images(index))
+    images = np.array(_images(data, index))
     none = data.images(np.empty(0, np.int64))
     require(
         none.shape == (0, size, size, 3) and none.dtype == np.uint8, f"no row gives {none.dtype} {list(none.shape)}"
     )
-    turned = data.images(np.concatenate([index[::-1], index[:1]]))
+    turned = _images(data, np.concatenate([index[::-1], index[:1]]))
     require(np.array_equal(turned, np.concatenate([images[::-1], images[:1]])), "in another order images are others")
 
 
 def _require_copies(data: FaceImages) -> None:
     index = chosen(data)[:2]
-    mine = data.images(index)
+    mine = _images(data, index)
     require(mine.flags.writeable, "images() returned an array that cannot be written into")
     before = mine.copy()
     mine[:] = 255 - mine
-    again = np.array(data.images(index))
+    again = np.array(_images(data, index))
     mine[:] = before
     require(np.array_equal(again, before), "what the caller writes into its array is read back")
+
+
+def _images(data: FaceImages, index: IntArray) -> ImageBatch:
+    return data.images(index.copy())

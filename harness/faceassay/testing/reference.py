@@ -44,6 +44,7 @@ class ReferenceRecognizer:
 
     Attributes:
         seen: passes that were made, by the names of ``faceassay.contracts.running.PASSES``.
+        centres: the mean embedding of each person, float32 [L, 8].
     """
 
     def __init__(self, data: FaceArrays) -> None:
@@ -51,7 +52,7 @@ class ReferenceRecognizer:
         self.seen: Counter[str] = Counter()
         embeddings = self._embedded(data.pixels)
         means = [embeddings[data.labels == label].mean(0) for label in range(len(data.identities))]
-        self._centres: FloatArray = np.stack(means).astype(np.float32)
+        self.centres: FloatArray = np.stack(means).astype(np.float32)
 
     def embed(self, images: ImageBatch) -> FloatArray:
         """Return raw embeddings, float32 [B, 8], of uint8 [B, S, S, 3] RGB images."""
@@ -70,7 +71,7 @@ class ReferenceRecognizer:
 
     def class_centres(self) -> FloatArray:
         """Return the mean embedding of each person, float32 [L, 8]."""
-        return self._centres
+        return self.centres
 
     def _embedded(self, images: ImageBatch) -> FloatArray:
         from faceassay.sampling import from_images

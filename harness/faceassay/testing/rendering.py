@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,15 @@ class Inputs:
 
     def __init__(self, data: FaceArrays, is_frozen: bool = False) -> None:
         self.handed = Handed(is_frozen)
-        self.data = data.copied()
-        self.handed.over("labels of the real images", self.data.labels)
-        self.handed.over("pixels of the real images", self.data.pixels)
+        self.data = replace(
+            data,
+            labels=self.handed.over("labels of the real images", data.labels),
+            pixels=self.handed.over("pixels of the real images", data.pixels),
+        )
         self.generator, self.recognizer = ReferenceGenerator(data), ReferenceRecognizer(data)
-        attributes = reference_attributes(data)
-        self.handed.over("attributes", attributes.values)
-        self.handed.over("class centres", self.recognizer.class_centres())
+        told = reference_attributes(data)
+        attributes = replace(told, values=self.handed.over("attributes", told.values))
+        self.recognizer.centres = self.handed.over("class centres", self.recognizer.centres)
         self._openers: dict[str, Callable[[], Any]] = {
             "real": lambda: self.data,
             "generator": lambda: self.generator,
@@ -148,7 +150,7 @@ def found_for(subject: Subject, data: FaceArrays) -> Mapping[str, Any]:
     searching = plugin.search()
     if searching is None:
         return {}
-    key = f"the search of {len(data.identities)} people {','.join(data.identities)}"
+    key = f"the search on the images {data.fingerprint}"
     return {"search": subject.once(key, lambda: search(subject, searching, data)).found}
 
 
@@ -157,9 +159,6 @@ def render(subject: Subject, course: Course = Course(), data: FaceArrays | None 
     plugin: Augmentation = fresh(subject.plugin)
     data = data or faces()
     inputs, told, searched = Inputs(data, course.is_frozen), Told(), found_for(subject, data)
-    for name, value in searched.get("search", {}).items():
-        if isinstance(value, np.ndarray):
-            inputs.handed.over(f"{name} of the search", np.array(value))
     planning = inputs.sources(plugin.needs(), **searched)
     run = context(subject.folder(), told, seed=course.seed)
     with watched(course.global_seed) as disturbance:
@@ -191,8 +190,8 @@ def fresh(plugin: Augmentation) -> Augmentation:
 
 def handed_block(block: PlanBlock, handed: Handed, seed: int, size: int) -> tuple[PlanBlock, FloatArray]:
     """Return copies of a block's arrays and its noise, to be compared afterwards."""
-    over = {name: handed.over(f"{name} of a block", np.array(getattr(block, name))) for name in ROW_ARRAYS}
-    columns = {name: handed.over(f"column {name} of a block", np.array(a)) for name, a in block.columns.items()}
+    over = {name: handed.over(f"{name} of a block", getattr(block, name)) for name in ROW_ARRAYS}
+    columns = {name: handed.over(f"column {name} of a block", a) for name, a in block.columns.items()}
     noise = handed.over("noise of a block", row_noise(noise_keys(seed, block.start, len(block)), size))
     return PlanBlock(block.index, block.start, over["labels"], over["sources"], over["weights"], columns), noise
 
