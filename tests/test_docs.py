@@ -136,6 +136,7 @@ def test_formulas_are_drawn_without_a_script(built):
     assert "<math" in (built / "statistics.html").read_text(encoding="utf-8")
 
 
-def test_the_reference_shows_commands_and_parameters(built):
+def test_the_reference_shows_commands_checks_and_parameters(built):
     assert "--teraflops" in (built / "reference" / "commands.html").read_text(encoding="utf-8")
+    assert "rows_render_alone" in (built / "reference" / "checks.html").read_text(encoding="utf-8")
     assert "images_per_pair" in (built / "reference" / "plugins.html").read_text(encoding="utf-8")
