@@ -180,12 +180,22 @@ def _reading(results: Results, table: Table) -> Iterator[str]:
 def _spread(results: Results, seeds: int) -> str:
     if seeds < 2:
         return "One seed: no spread can be given."
-    used = generators(results)
-    given = f", conditional on one {'training of each ' if len(used) > 1 else ''}generator" if used else ""
     return (
-        f"± is the sample standard deviation over {seeds} seeds of recognizer and synthesis{given}; "
-        "it says nothing about other people or pairs."
+        f"± is the sample standard deviation over {seeds} seeds of recognizer and synthesis"
+        f"{_trainings(results, seeds)}; it says nothing about other people or pairs."
     )
+
+
+def _trainings(results: Results, seeds: int) -> str:
+    """Return how many trainings of generators a spread is about; nothing where no row uses one."""
+    used, count = generators(results), len(results.matrix.spec.generators)
+    if not used:
+        return ""
+    each = len(used) > count
+    if count == 1:
+        return f", conditional on one {'training of each ' if each else ''}generator"
+    which = f"{count} trainings of each generator" if each else f"{count} generators"
+    return f" and over {which}, {counted(seeds // count, 'seed')} each"
 
 
 def _benchmark(results: Results, benchmark: Benchmark) -> str:

@@ -132,7 +132,10 @@ class Spec(_Part):
     notes: list[str] = Field(default_factory=list, description="what a reader must know, printed under the table")
     base_seed: Seed = 0
     seeds: list[Seed] = Field(min_length=1, description="seeds of recognizer and synthesis")
-    generator_seed: Seed = 0
+    generator_seed: Seed = Field(0, description="seed of the generator")
+    generator_seeds: list[Seed] | None = Field(
+        None, min_length=1, description="in its place: seeds of several generators, which ``seeds`` use in turn"
+    )
     threads: int = Field(2, ge=1, le=256, description="CPU threads of every stage; part of the keys")
     world: int = Field(
         1,
@@ -163,3 +166,8 @@ class Spec(_Part):
     published: PublishedEntry | None = None
     baseline: Name | None = Field(None, description="the row that the others are compared with; the first by default")
     profiles: dict[Slug, dict[str, Any]] = Field(default_factory=dict, description="named overrides of sizes")
+
+    @property
+    def generators(self) -> list[int]:
+        """Seeds of the generators, one for each training of a generator."""
+        return self.generator_seeds or [self.generator_seed]

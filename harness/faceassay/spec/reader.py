@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -25,9 +25,10 @@ from faceassay.contracts import (
 from faceassay.contracts.plugin import ABSENT, DATA_VARIABLE
 from faceassay.registry import RESERVED_PARAMETERS, Registry
 from faceassay.spec.averages import Average, column_labels, resolved
+from faceassay.spec.faults import fault
 from faceassay.spec.model import BroughtEntry, Expected, ExpectedData, MethodEntry, Spec
 from faceassay.spec.near import near
-from faceassay.spec.needs import broken_rule, told_twice, unmet
+from faceassay.spec.needs import broken_rule, told_twice, unbalanced, unmet
 from faceassay.spec.profiles import Dropped, apply_profile
 from faceassay.spec.published import Known, Published, read_published
 from faceassay.spec.yaml import Located, Path_, Place, Problem, read_yaml
@@ -147,6 +148,16 @@ class MatrixSpec:
     def baseline(self) -> str:
         """Name of the row that the others are compared with."""
         return self.spec.baseline or self.methods[0].name
+
+    def generator_seed_of(self, seed: int) -> int:
+        """Return the seed of the generator that everything made for ``seed`` uses.
+
+        Entry i of ``seeds`` uses generator i modulo their number.
+
+        Raises:
+            ValueError: when the matrix has no such seed.
+        """
+        return self.spec.generators[self.spec.seeds.index(seed) % len(self.spec.generators)]
 
 
 def read_matrix(path: Path, registry: Registry, profile: str | None = None) -> MatrixSpec:
@@ -373,6 +384,9 @@ class _Reading:
         self._unique(("methods",), rows)
         self._unique(("benchmarks",), [entry.name for entry in spec.benchmarks])
         self._unique(("seeds",), spec.seeds)
+        self._unique(("generator_seeds",), spec.generators)
+        for message in unbalanced(spec):
+            self.problem(("generator_seeds",), message)
 
     def _known(self, where: Path_, name: str | None, known: Iterable[str], what: str) -> None:
         if name is not None and name not in known:
@@ -415,34 +429,3 @@ def _entries(value: Any, shape: type) -> Iterable[tuple[Any, Any]]:
 def _message(model: type[BaseModel], where: Path_, detail: Any) -> str:
     name = ".".join(map(str, (*where, *detail["loc"])))
     return f"{name or 'file'}: {fault(model, detail)}"
-
-
-def fault(model: type[BaseModel], detail: Any) -> str:
-    """Return in words what an entry of pydantic's ``errors()`` says of a value of ``model``, without its place."""
-    if detail["type"] == "extra_forbidden":
-        part = _part(model, detail["loc"])
-        known = [field.alias or known for known, field in part.model_fields.items()] if part else []
-        return f"unknown parameter{near(str(detail['loc'][-1]), known) if part else ''}"
-    given = "" if detail["type"] == "missing" or isinstance(detail["input"], dict | list) else _given(detail["input"])
-    return f"{detail['msg'].removeprefix('Value error, ')}{given}"
-
-
-def _part(model: type[BaseModel], where: Sequence[str | int]) -> type[BaseModel] | None:
-    """Return the model that the value at ``where`` is a field of, None where it is no field of a model."""
-    part: type[BaseModel] | None = model
-    for step in where[:-1]:
-        if part is not None and isinstance(step, str):
-            field = part.model_fields.get(step)
-            part = next(_models(field.annotation), None) if field else None
-    return part
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models(inner)
-
-
-def _given(value: Any) -> str:
-    return f" (got {value!r})"
