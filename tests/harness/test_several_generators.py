@@ -10,7 +10,7 @@ from faceassay.contracts import Figure, Search
 from faceassay.expand import expand, expand_figure
 from faceassay.registry import Origin, Registry
 from faceassay.report.notes import _spread
-from faceassay.report.settings import settings
+from faceassay.report.settings import generators, settings
 from faceassay.results import collect
 from faceassay.spec import SpecError, read_matrix
 from faceassay.store import Store
@@ -48,7 +48,7 @@ class Sampling(Search):
         return 1
 
     def run(self, sources, run):
-        return {"found": 1}
+        raise NotImplementedError
 
 
 class TinyHunter(TinyBlend):
@@ -198,8 +198,8 @@ def test_settings_name_each_generator_with_its_seeds_and_rows(collected):
 def test_every_generator_has_a_run_of_its_own(collected, tmp_path, monkeypatch):
     monkeypatch.setenv("TINY_EVENTS", str(tmp_path))
     results = collected("generator_seeds: [5, 1]")
-    failures = tiny.run(results.graph, results.store)
-    assert not failures
+    for stage in generators(results):
+        tiny.run_stage(stage, results.store.root)
     assert {entry.name for entry in _generator_entries(results)} == {
         "generator tiny-generator, seed 5 of Blend + real",
         "generator tiny-generator, seed 1 of Blend + real",
@@ -221,7 +221,7 @@ def test_every_generator_has_a_run_of_its_own(collected, tmp_path, monkeypatch):
         ("generator_seeds: []", "[]", "at least 1 item"),
         ("generator_seeds: [0, -1]", "-1]", "greater than or equal to 0 (got -1)"),
         ("generator_seeds: [0, 4294967296]", "4294967296]", "less than 4294967296"),
-        ("generator_seeds: 2", "2\nthreads", "valid list"),
+        ("generator_seeds: 2", "2\nthreads", "valid array"),
         ("generator_seeds: [0, '1']", "'1'", "valid integer"),
         ("generator_seeds: [0, 0.5]", "0.5]", "valid integer"),
         ("generator_seed: [0, 1]", "[0, 1]", "valid integer"),
