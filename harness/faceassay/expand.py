@@ -14,16 +14,17 @@ from faceassay.contracts import (
     Trainable,
 )
 from faceassay.contracts.running import ATTRIBUTES
-from faceassay.given import DataInput, Given, PackInput
+from faceassay.given import DataInput, Given, PackInput, ValidationInput
 from faceassay.graph import SHARED_KINDS, Cell, Graph, Row, Stage, stage_seed
 from faceassay.identity import differentiable, require_size
 from faceassay.judging import brought_recognizer, judging_problems, original_recognizer
-from faceassay.people import people_of_union, shared_people
+from faceassay.people import named, people_of_union, shared_people
 from faceassay.spec import MatrixSpec, SpecError
 from faceassay.spec.model import BroughtEntry
 from faceassay.spec.reader import Benchmark, Method
 from faceassay.spec.yaml import Place, Problem
 from faceassay.unions import Mixture
+from faceassay.validating import validating_problems
 
 
 def expand(matrix: MatrixSpec) -> Graph:
@@ -48,6 +49,7 @@ def opened(matrix: MatrixSpec) -> tuple[dict[str, DataInput], dict[str, PackInpu
         raise SpecError(problems)
     packs, problems = _open_packs(matrix, data)
     problems += _overlaps(matrix, data, packs) + _unfit(matrix, data, packs) + judging_problems(matrix, data)
+    problems += validating_problems(matrix, data, packs)
     if problems:
         raise SpecError(problems)
     return data, packs
@@ -115,11 +117,10 @@ def _overlaps(matrix: MatrixSpec, data: Mapping[str, DataInput], packs: Mapping[
 
 
 def _overlap(benchmark: Benchmark, train: str, shared: Sequence[str]) -> str:
-    names = ", ".join(shared[:5]) + (", ..." if len(shared) > 5 else "")
     apart = f"make data {train!r} and {benchmark.data!r} disjoint"
     remedy = apart if benchmark.data else f"take them out of data {train!r}"
     return (
-        f"benchmark {benchmark.name!r} tests {len(shared)} identities that are also trained on ({names}): "
+        f"benchmark {benchmark.name!r} tests {len(shared)} identities that are also trained on ({named(shared)}): "
         f"{remedy}, or rename different people"
     )
 
@@ -278,7 +279,7 @@ class Expansion:
         brought = self.matrix.spec.original
         if brought is not None:
             return original_recognizer(brought, self.real)
-        return self._trained_on(self.real, self.matrix.recognizer, "original")
+        return self._trained_on(self.real, self.matrix.recognizer, "original", self._choosing())
 
     def _attributes(self) -> dict[str, Stage]:
         """Return the stages that tell the attributes of the real images, by the names of inputs."""
@@ -335,9 +336,16 @@ class Expansion:
         title = f"image quality of {synthesis.plugin.name}, seed {seed}"
         return self._stage("quality", self.matrix.spec.quality, inputs, {}, title, synthesis.work, "images")
 
-    def _trained_on(self, data: DataInput, plugin: Recognizer, what: str) -> Stage:
+    def _choosing(self) -> dict[str, Stage | Given]:
+        """Return what chooses the checkpoint of a recognizer, nothing where the last one is kept."""
+        entry = self.matrix.spec.validation
+        return {"validation": ValidationInput(self.data[entry.data], entry.checks, entry.pairs)} if entry else {}
+
+    def _trained_on(
+        self, data: DataInput, plugin: Recognizer, what: str, choosing: Mapping[str, Stage | Given]
+    ) -> Stage:
         """Return the stage that trains a recognizer on ``data`` alone, at the first seed."""
-        return self._trained(plugin, {"real": data}, data.images, self.matrix.spec.seeds[0], what)
+        return self._trained(plugin, {"real": data, **choosing}, data.images, self.matrix.spec.seeds[0], what)
 
     def _trained(
         self, plugin: Recognizer, inputs: Mapping[str, Stage | Given], images: int, seed: int, what: str
@@ -346,7 +354,7 @@ class Expansion:
         return self._stage("recognizer", plugin, inputs, {"seed": seed}, title, plugin.work(images), "training images")
 
     def _recognizer(self, method: Method, seed: int) -> Stage:
-        inputs: dict[str, Stage | Given] = {}
+        inputs = self._choosing()
         if method.uses_real:
             inputs["real"] = self._real_data(method)
         if method.synthetic:

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 from faceassay.contracts import FaceassayError, Observer, StageView, parameter
 from faceassay.graph import Stage
 from faceassay.keys import digest
+from faceassay.report.checkpoints import score_of
 from faceassay.report.settings import generators
 from faceassay.report.words import basis, joined
 from faceassay.results import CellResult, Results
@@ -177,7 +178,9 @@ def _cell_entry(results: Results, method: str, seed: int) -> _Entry:
     reasons = dict.fromkeys(r.failure for r in cells if r.failure)
     missing = {"faceassay.missing": "; ".join(map(str, reasons))[:TAG_CHARACTERS]} if reasons else {}
     axes = {axis: str(value) for stage in stages for axis, value in stage.axes.items()}
-    tags = {"method": method, **axes, "seed": str(seed), **data, **keys, **said, **missing}
+    chosen = results.chosen(row.recognizers[seed])
+    kept = {"faceassay.checkpoint": f"best, {score_of(chosen)}"} if chosen else {}
+    tags = {"method": method, **axes, "seed": str(seed), **kept, **data, **keys, **said, **missing}
     entry = _Entry(f"{method}, seed {seed}", metrics, params, tags)
     entry.failed = any(r.failure and not r.absent for r in cells)
     entry.series = _course(results, row.recognizers[seed])

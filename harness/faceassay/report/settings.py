@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from faceassay.contracts import Plugin
 from faceassay.graph import Stage
+from faceassay.report.checkpoints import choice
 from faceassay.report.words import joined
 from faceassay.results import Results
 from faceassay.spec import MatrixSpec
@@ -15,6 +16,7 @@ def settings(results: Results) -> Iterator[tuple[str, str]]:
     """Yield (what, its settings)."""
     matrix, spec = results.matrix, results.matrix.spec
     yield "recognizer", _versioned(matrix.recognizer)
+    yield from choice(results)
     yield from _original(results)
     used = generators(results)
     for stage, rows in used.items():

@@ -91,6 +91,21 @@ class BroughtEntry(_Part):
     output: str | None = Field(None, description="the output that is the embedding, where an ONNX network has several")
 
 
+class ValidationEntry(_Part):
+    """What chooses the checkpoint of every recognizer that rows train and methods look through."""
+
+    data: Slug = Field(description="an entry of ``data``: people that nothing is trained or tested on")
+    checks: int = Field(
+        20, ge=2, le=1000, description="checkpoints to choose from, evenly spaced, the last one among them"
+    )
+    pairs: int = Field(
+        10_000,
+        ge=1,
+        le=100_000,
+        description="measured are all pairs of one person and of two, or a fixed sample of so many of each",
+    )
+
+
 class MemberEntry(_Part):
     """One of the numbers that an average is the mean of."""
 
@@ -148,6 +163,9 @@ class Spec(_Part):
     generator: Choice | None = None
     attributes: list[Choice] = Field(default_factory=list, description="what tells the attributes of the real images")
     recognizer: Choice
+    validation: ValidationEntry | None = Field(
+        None, description="the images that choose the checkpoints of recognizers; without it the last one is kept"
+    )
     original: BroughtEntry | None = Field(
         None, description="a trained recognizer that methods look through, in place of one trained on ``train``"
     )

@@ -145,6 +145,12 @@ class MatrixSpec:
         return tuple(dict.fromkeys(name for name in used if name))
 
     @property
+    def seen_by_recognizers(self) -> tuple[str, ...]:
+        """Names of the entries of ``data`` that recognizers are trained on or chosen by, ``train`` first."""
+        chosen_by = [self.spec.validation.data] if self.spec.validation else []
+        return (*self.trained_on, *chosen_by)
+
+    @property
     def baseline(self) -> str:
         """Name of the row that the others are compared with."""
         return self.spec.baseline or self.methods[0].name
@@ -368,6 +374,8 @@ class _Reading:
         rows = [entry.name for entry in spec.methods]
         self._known(("train",), spec.train, spec.data, "entry of data")
         self._known(("held_out",), spec.held_out, spec.data, "entry of data")
+        if spec.validation:
+            self._known(("validation", "data"), spec.validation.data, spec.data, "entry of data")
         for i, benchmark in enumerate(spec.benchmarks):
             self._known(("benchmarks", i, "data"), benchmark.data, spec.data, "entry of data")
         for i, method in enumerate(spec.methods):
