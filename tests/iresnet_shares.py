@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -12,10 +13,11 @@ import torch
 from torch import Tensor, distributed, multiprocessing, nn
 
 from faceassay.checkpoints import FolderCheckpoints
+from faceassay.validation import PairValidation
 from faceassay_plugins.recognizers.iresnet.course import batches
 from faceassay_plugins.recognizers.iresnet.loss import Objective
 from faceassay_plugins.recognizers.iresnet.plugin import IResNet
-from faceassay_plugins.recognizers.iresnet.training import Training
+from faceassay_plugins.recognizers.iresnet.training import Training, train
 from fakes import Log, stage_context, toy_faces
 
 KEPT = "kept"
@@ -25,10 +27,12 @@ def faces():
     return toy_faces(identities=4, per_identity=6, size=16)
 
 
-def fit_together(recipe: IResNet, folder: Path, world: int = 2, keep: int = 0) -> None:
+def fit_together(
+    recipe: IResNet, folder: Path, world: int = 2, keep: int = 0, validation: PairValidation | None = None
+) -> None:
     """Train ``recipe`` on four toy people in ``world`` processes; keep a copy of the checkpoint of step ``keep``."""
     folder.mkdir(parents=True, exist_ok=True)
-    multiprocessing.spawn(_fit_share, (world, recipe.model_dump(), str(folder), keep), nprocs=world)
+    multiprocessing.spawn(_fit_share, (world, recipe.model_dump(), str(folder), keep, validation), nprocs=world)
 
 
 @dataclass
@@ -43,15 +47,18 @@ class _Keeping(FolderCheckpoints):
             shutil.copytree(self.folder, self.folder.parent / KEPT)
 
 
-def _fit_share(rank: int, world: int, parameters: dict[str, Any], folder: str, keep: int) -> None:
+def _fit_share(
+    rank: int, world: int, parameters: dict[str, Any], folder: str, keep: int, validation: PairValidation | None
+) -> None:
     torch.set_num_threads(1)
     meeting = f"file://{folder}/meeting"
     distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world)
     try:
         log, checkpoints = Log(), _Keeping(Path(folder) / "checkpoints", 0, keep=keep)
         run = replace(stage_context(Path(folder), log=log), rank=rank, world=world, checkpoints=checkpoints)
-        IResNet.model_validate(parameters).fit(faces(), run)
+        chosen = train(IResNet.model_validate(parameters), faces(), run, validation)
         (Path(folder) / f"progress-{rank}").write_text(str(len(log.progress)))
+        (Path(folder) / f"chosen-{rank}").write_text(json.dumps(chosen and [chosen.update, chosen.scores]))
     finally:
         distributed.destroy_process_group()
 

@@ -69,10 +69,8 @@ def _unfit(matrix: MatrixSpec, source: DataInput, data: Mapping[str, DataInput])
         yield str(error)
         return
     if found < NEEDED:
-        yield (
-            f"data {source.name!r} has {found} people with {NEEDED} images or more, too few to tell same from "
-            f"different: name a set with {NEEDED} at least"
-        )
+        people = f"people with {NEEDED} images or more"
+        yield f"data {source.name!r} has too few {people} ({found}): name a set with {NEEDED} such people at least"
 
 
 def _without_choice(matrix: MatrixSpec) -> Iterator[Problem]:
