@@ -30,7 +30,8 @@ def choice(results: Results) -> Iterator[tuple[str, str]]:
         "checkpoint",
         f"the best of {counted(entry.checks, 'state')}, evenly spaced over each training, on data '{entry.data}': area "
         f"under the ROC curve of the cosines of at most {pairs} same and {pairs} different pairs, of equal ones the "
-        "earliest state; rows without real training images too are chosen by these real people",
+        "earliest state; that of the best flatters it. Rows without real training images are chosen by these real "
+        "people too",
     )
 
 
