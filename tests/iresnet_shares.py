@@ -84,15 +84,28 @@ class SliceBySlice(nn.Module):
         return self.objective.head(torch.cat(embedded), labels, classes)
 
 
-def reference(recipe: IResNet, folder: Path, world: int = 2, keeps: int = 0) -> Training:
-    """Train slice by slice in one process and return the training as it is at its end."""
+def reference(recipe: IResNet, folder: Path, world: int = 2, keeps: int = 0, start: Path | None = None) -> Training:
+    """Train slice by slice in one process and return the training as it is at its end.
+
+    Where ``start`` is given, the checkpoint there, of a training in ``world`` processes, is gone on from.
+    """
     data, total = faces(), recipe.updates_for(24)
     training = Training(recipe, len(data.identities), total, stage_context(folder))
+    first = _taken_up(training, start, world) if start else 0
     training.objective = SliceBySlice(training.objective, world, keeps)
-    order = batches(len(data), recipe.batch_size, training.run.seed)
-    for step, index in enumerate(islice(order, total)):
+    order = batches(len(data), recipe.batch_size, training.run.seed, first)
+    for step, index in enumerate(islice(order, total - first), start=first):
         training.update(step, data.images(index), data.labels[index])
     return training
+
+
+def _taken_up(training: Training, start: Path, world: int) -> int:
+    """Give a training the state of one in several processes; return the number of steps already made."""
+    alone = training.run
+    training.run = replace(alone, world=world, checkpoints=FolderCheckpoints(start))
+    first = training.resume()
+    training.run = alone
+    return first
 
 
 def _buffers(network: nn.Module) -> dict[str, Tensor]:
