@@ -8,6 +8,7 @@ import tiny_matrix as tiny
 from faceassay.cli.figure import figure as figure_command
 from faceassay.contracts import Figure, Search
 from faceassay.expand import expand, expand_figure
+from faceassay.paired import generators_read
 from faceassay.registry import Origin, Registry
 from faceassay.report.notes import _spread
 from faceassay.report.settings import generators, settings
@@ -182,6 +183,11 @@ def test_the_command_says_that_a_seed_tells_the_generator():
 )
 def test_a_spread_says_how_many_generators_it_is_over(collected, words, text, said):
     assert f"over 4 seeds of recognizer and {said}" in _spread(collected(words, text), 4)
+
+
+def test_a_difference_knows_which_generator_each_seed_reads(collected):
+    assert generators_read(collected("generator_seeds: [5, 1]"), "Blend", "Real") == (5, 1, 5, 1)
+    assert generators_read(collected("generator_seeds: [5, 1]"), "Real", "Real") is None
 
 
 def test_settings_name_each_generator_with_its_seeds_and_rows(collected):

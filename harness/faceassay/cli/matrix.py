@@ -57,15 +57,19 @@ def out_option(command: Command) -> Command:
     help="Sustained rate at which the GPU-hours are computed, in 10^12 operations a second.",
 )
 def plan(matrix: Path, store: Path, profile: str | None, teraflops: float) -> None:
-    """Show the stages of MATRIX, what is cached, and what the rest will cost, absent data included."""
+    """Show the stages of MATRIX, what is cached, what the rest will cost, and what its seeds can detect."""
     from faceassay.cli.planning import plan_lines, unread_lines
+    from faceassay.cli.power import power_lines
     from faceassay.expand import expand
+    from faceassay.report.differences import CSV
 
     _, spec = read(matrix, profile)
     for line in unread_lines(spec):
         click.echo(line)
-    graph = expand(spec)
-    for line in plan_lines(graph, opened(store), report_folder(spec, None) / "cost.csv", teraflops):
+    graph, folder = expand(spec), report_folder(spec, None)
+    for line in plan_lines(graph, opened(store), folder / "cost.csv", teraflops):
+        click.echo(line)
+    for line in power_lines(spec, graph, opened(store), folder / CSV):
         click.echo(line)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from faceassay.contracts import Curve, FaceDataset
-from faceassay.report import card_pages, published, quality
+from faceassay.report import card_pages, differences, published, quality
 from faceassay.report.figures import curves_svg, panel_images, png_address
 from faceassay.report.notes import absent, missing, sections
 from faceassay.report.text import TEXT_COLUMNS
@@ -51,6 +51,10 @@ def page(results: Results, table: Table) -> str:
         absent=absent(results),
         sections=sections(results, table),
         cards=card_pages,
+        differences=differences,
+        differing=differences.difference_rows(results, table),
+        differing_heading=differences.heading(results),
+        differing_notes=list(differences.difference_notes(results, table)) if len(table.rows) > 1 else [],
         published=published,
         compared=published.published_rows(results, table),
         published_notes=list(published.published_notes(results)),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from faceassay.contracts.running import PASSES
-from faceassay.report import card_pages, intervals, published, quality
+from faceassay.report import card_pages, differences, intervals, published, quality
 from faceassay.report.notes import Missing, Section, absent, missing, sections
 from faceassay.report.plain import as_csv, escaped, grid
 from faceassay.report.words import cell_text, extent, headings, title
@@ -56,7 +56,7 @@ def markdown(results: Results, table: Table) -> str:
     The columns carry short names of the metrics, so that the raw text can be read too; a note gives the identities.
     """
     header = [*FACT_COLUMNS, *headings(results)]
-    rows = [[*row.facts, *(cell_text(cell) for cell in row.cells)] for row in table.rows]
+    rows = [[*row.facts, *map(_marked, row.cells)] for row in table.rows]
     lacking, notes = missing(results), sections(results, table)
     identities = Section("Columns", tuple(_identities(results)))
     notes[1:1] = [identities] if identities.items else []
@@ -67,7 +67,7 @@ def markdown(results: Results, table: Table) -> str:
     for section in notes:
         within = _interval_grid(table, header[len(FACT_COLUMNS) :]) if section.heading == intervals.HEADING else ()
         parts += [f"## {section.heading}", *within, _bullets(section)]
-    parts += [f"[{card_pages.LINK}]({card_pages.MARKDOWN})", *_published(results, table)]
+    parts += [f"[{card_pages.LINK}]({card_pages.MARKDOWN})", *_differences(results, table), *_published(results, table)]
     measured = quality.quality_rows(results)
     if measured:
         parts += [f"## {quality.HEADING}", grid(quality.COLUMNS, measured, (0,)), quality.EXPLANATION]
@@ -91,6 +91,20 @@ def _interval_grid(table: Table, columns: Sequence[str]) -> Iterator[str]:
 def _limits(cell: TableCell) -> str:
     text = cell_text(cell)
     return text.limits or ("none" if cell.summary else text.value)
+
+
+def _marked(cell: TableCell) -> str:
+    text = cell_text(cell)
+    return f"**{text.number}** {text.letters}" if text.winner else str(text)
+
+
+def _differences(results: Results, table: Table) -> Iterator[str]:
+    if len(table.rows) > 1:
+        yield f"## {escaped(differences.heading(results))}"
+        rows = differences.difference_rows(results, table)
+        if rows:
+            yield grid(differences.COLUMNS, rows, differences.TEXT_COLUMNS)
+        yield _bullets(Section("", tuple(differences.difference_notes(results, table))))
 
 
 def _published(results: Results, table: Table) -> Iterator[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from faceassay.report import card_pages
 from faceassay.report.cards import cards
+from faceassay.report.differences import CSV, differences_csv
 from faceassay.report.html import page
 from faceassay.report.latex import latex
 from faceassay.report.text import cost_csv, markdown, table_csv
@@ -15,13 +16,15 @@ from faceassay.table import build
 
 
 def write_report(results: Results, folder: Path) -> list[Path]:
-    """Write ``table`` as csv, md, tex and html, ``cost.csv``, and the ``cards`` into ``folder``, return their paths.
+    """Write the report into ``folder`` and return its paths.
 
-    ``table.csv`` holds deterministic columns only; seconds, memory and dates are in ``cost.csv``.
+    These are ``table`` as csv, md, tex and html, ``differences.csv``, ``cost.csv`` and the ``cards``. The first and the
+    second CSV hold deterministic columns only; seconds, memory and dates are in ``cost.csv``.
     """
     table, of_sets = build(results), cards(results)
     contents = {
         "table.csv": table_csv(table),
+        CSV: differences_csv(table),
         "table.md": markdown(results, table),
         "table.tex": latex(results, table),
         "cost.csv": cost_csv(results),
