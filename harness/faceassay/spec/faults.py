@@ -1,4 +1,4 @@
-"""Own the words for what pydantic has against a value. Knows no spec: places belong to the reader."""
+"""Own the words for what pydantic finds wrong with a file of ours. Validates nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from faceassay.spec.near import near
+from faceassay.spec.yaml import Path_
+
+
+def named_fault(model: type[BaseModel], where: Path_, detail: Any) -> str:
+    """Return the same as `fault` behind the name of the value: ``methods.0.group: ...``."""
+    name = ".".join(map(str, (*where, *detail["loc"])))
+    return f"{name or 'file'}: {fault(model, detail)}"
 
 
 def fault(model: type[BaseModel], detail: Any) -> str:

@@ -25,7 +25,8 @@ from faceassay.contracts import (
 from faceassay.contracts.plugin import ABSENT, DATA_VARIABLE
 from faceassay.registry import RESERVED_PARAMETERS, Registry
 from faceassay.spec.averages import Average, column_labels, resolved
-from faceassay.spec.faults import fault
+from faceassay.spec.claims import Claims, read_claims
+from faceassay.spec.faults import named_fault
 from faceassay.spec.model import BroughtEntry, Expected, ExpectedData, MethodEntry, Spec
 from faceassay.spec.near import near
 from faceassay.spec.needs import broken_rule, told_twice, unbalanced, unmet
@@ -137,6 +138,7 @@ class MatrixSpec:
     dropped: Dropped = field(default_factory=dict)
     attributes: tuple[AttributePredictor, ...] = ()
     judge: TrainedJudge | BroughtEntry | None = None
+    claims: Claims | None = None
 
     @property
     def trained_on(self) -> tuple[str, ...]:
@@ -184,7 +186,7 @@ def read_matrix(path: Path, registry: Registry, profile: str | None = None) -> M
     reading = _Reading(located, registry, path.parent)
     matrix = reading.matrix(path, profile)
     if matrix is not None:
-        matrix = reading.with_columns(replace(matrix, dropped=dropped))
+        matrix = reading.with_claims(reading.with_columns(replace(matrix, dropped=dropped)))
     if reading.problems or matrix is None:
         raise SpecError(reading.problems)
     return matrix
@@ -235,6 +237,14 @@ class _Reading:
         matrix = replace(matrix, averages=averages)
         return replace(matrix, published=self._published(matrix))
 
+    def with_claims(self, matrix: MatrixSpec) -> MatrixSpec:
+        """Return the matrix with the claims beside it, whose rows and columns must be known."""
+        if self.problems:
+            return matrix
+        claims, problems = read_claims(matrix)
+        self.problems += problems
+        return replace(matrix, claims=claims)
+
     def _complain(self, within: Path_, where: Path_, message: str) -> None:
         self.problem((*within, *where), message)
 
@@ -266,7 +276,7 @@ class _Reading:
             return model.model_validate_json(json.dumps(raw), strict=True, context={**self.context, **(context or {})})
         except ValidationError as error:
             for detail in error.errors(include_url=False):
-                self.problem((*where, *detail["loc"]), _message(model, where, detail))
+                self.problem((*where, *detail["loc"]), named_fault(model, where, detail))
             return None
 
     def plugin(self, kind: str, choice: Any, where: Path_, expected: bool = False) -> Any:
@@ -432,8 +442,3 @@ def _choices(raw: Mapping[str, Any]) -> Iterator[tuple[Path_, str, Any, bool]]:
 def _entries(value: Any, shape: type) -> Iterable[tuple[Any, Any]]:
     items: Any = value if isinstance(value, shape) else shape()
     return items.items() if isinstance(items, dict) else enumerate(items)
-
-
-def _message(model: type[BaseModel], where: Path_, detail: Any) -> str:
-    name = ".".join(map(str, (*where, *detail["loc"])))
-    return f"{name or 'file'}: {fault(model, detail)}"
