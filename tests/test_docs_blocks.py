@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shlex
 import shutil
+import sys
 import tomllib
 from contextlib import ExitStack
 
@@ -148,10 +149,19 @@ def test_matrices_are_read(page, place):
 
 
 @by_page
-def test_python_runs(page, place):
-    names = {}
+def test_python_runs(page, place, monkeypatch):
+    """The blocks of a page are one module, each at the line at which the page shows it."""
+    name = f"page_{page.stem}"
+    lines = [""] * len(page.read_text(encoding="utf-8").splitlines())
     for block in shown(page, "python"):
-        exec(compile(block.text, f"{page.name}:{block.line}", "exec"), names)
+        written = block.text.splitlines()
+        lines[block.line : block.line + len(written)] = written
+    source = place / f"{name}.py"
+    source.write_text("\n".join(lines))
+    spec = importlib.util.spec_from_file_location(name, source)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
 
 
 @by_page
