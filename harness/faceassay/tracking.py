@@ -186,7 +186,7 @@ def _generator_entries(results: Results) -> Iterator[_Entry]:
     for stage in results.graph.stages.values():
         if stage.kind != "generator" or results.record(stage) is None:
             continue
-        folder = results.store.verified(stage.kind, stage.digest)
+        folder = results.store.verified(stage.kind, stage.digest, without_weights=True)
         tags = {f"faceassay.key.{stage.kind}": stage.digest}
         entry = _Entry(stage.title, _cost(results, stage), dict(_texts(stage)), tags)
         entry.artifacts = sorted(path for path in folder.iterdir() if path.suffix in SHOWN)
@@ -198,7 +198,7 @@ def _course(results: Results, stage: Stage) -> list[tuple[str, float, int]]:
     """Return what a finished training left of its course, nothing where it left none."""
     if results.record(stage) is None:
         return []
-    history = results.store.verified(stage.kind, stage.digest) / HISTORY
+    history = results.store.verified(stage.kind, stage.digest, without_weights=True) / HISTORY
     return list(_series(json.loads(history.read_text()))) if history.is_file() else []
 
 
