@@ -30,7 +30,7 @@ LAYERS = (
     "people",
     "graph judging store",
     "estimates expand inputs pricing states",
-    "assay assessing ranks results workers",
+    "assay assessing provenance ranks results workers",
     "execute table",
     "comparison",
     "report run",

@@ -8,6 +8,7 @@ import click
 
 from faceassay.cli.data import data
 from faceassay.cli.evaluate import evaluate
+from faceassay.cli.explain import explain
 from faceassay.cli.figure import figure
 from faceassay.cli.matrix import plan, report, run
 from faceassay.cli.mlflow import mlflow
@@ -36,5 +37,5 @@ def main() -> None:
     """Assay synthetic face data: methods by benchmarks, every number with its key."""
 
 
-for command in (list_plugins, describe, plan, run, report, figure, quality, evaluate, data, mlflow):
+for command in (list_plugins, describe, plan, run, report, explain, figure, quality, evaluate, data, mlflow):
     main.add_command(command)
