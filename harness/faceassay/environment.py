@@ -21,6 +21,12 @@ PACKAGES = (
 DISPATCHED = re.compile(r"avx\w*|fma|sse4_\d|amx\w*|asimd\w*|sve\w*|bf16|i8mm")
 """The instruction sets of a processor by which numerical libraries choose their code, as Linux names them."""
 
+STEERING = (
+    "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR", "OPENBLAS_CORETYPE",
+    "NPY_DISABLE_CPU_FEATURES", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE",
+)  # fmt: skip
+"""Variables by which numerical libraries choose other code than the processor would have them choose."""
+
 
 @lru_cache
 def describe_environment() -> dict[str, Any]:
@@ -30,6 +36,7 @@ def describe_environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": _told("model name") or platform.processor() or platform.machine(),
         "instructions": sorted(filter(DISPATCHED.fullmatch, _told("flags", "Features").split())),
+        "variables": {name: os.environ[name] for name in STEERING if name in os.environ},
         "cores": os.cpu_count(),
         "packages": {name: _version(name) for name in PACKAGES},
     }

@@ -44,6 +44,7 @@ COMMANDS = {
         "run",
         "report",
         "explain",
+        "verify",
         "figure",
         "quality",
         "evaluate",

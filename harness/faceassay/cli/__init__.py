@@ -15,6 +15,7 @@ from faceassay.cli.mlflow import mlflow
 from faceassay.cli.plugins import describe, list_plugins
 from faceassay.cli.quality import quality
 from faceassay.cli.store import store
+from faceassay.cli.verify import verify
 from faceassay.contracts import FaceassayError
 
 
@@ -38,5 +39,19 @@ def main() -> None:
     """Assay synthetic face data: methods by benchmarks, every number with its key."""
 
 
-for command in (list_plugins, describe, plan, run, report, explain, figure, quality, evaluate, data, store, mlflow):
+for command in (
+    list_plugins,
+    describe,
+    plan,
+    run,
+    report,
+    explain,
+    verify,
+    figure,
+    quality,
+    evaluate,
+    data,
+    store,
+    mlflow,
+):
     main.add_command(command)
