@@ -23,7 +23,7 @@ DISPATCHED = re.compile(r"avx\w*|fma|sse4_\d|amx\w*|asimd\w*|sve\w*|bf16|i8mm")
 
 STEERING = (
     "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR", "OPENBLAS_CORETYPE",
-    "NPY_DISABLE_CPU_FEATURES", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE",
+    "NPY_DISABLE_CPU_FEATURES", "NVIDIA_TF32_OVERRIDE",
 )  # fmt: skip
 """Variables by which numerical libraries choose other code than the processor would have them choose."""
 

@@ -134,7 +134,9 @@ def relative_difference(old: Array, new: Array) -> float:
 def _of_pixels(file: str, part: str, old: Array, new: Array, allowed: Tolerance) -> Difference:
     apart = np.abs(old.astype(np.int64) - new)
     largest, share = int(apart.max(initial=0)), float((apart > 0).mean())
-    return Difference(file, part, float(largest), float(allowed.greys), f"{largest} grey levels; {share:.2%} of pixels")
+    return Difference(
+        file, part, float(largest), float(allowed.greys), f"{largest} of 255 grey levels, in {share:.2g} of the pixels"
+    )
 
 
 def _image_differences(stored: Path, again: Path, allowed: Tolerance) -> Iterator[Difference]:

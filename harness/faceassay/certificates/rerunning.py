@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from faceassay.certificates.comparing import Difference, differences
-from faceassay.certificates.tolerances import NONE, TOLERANCES, environment_differences
+from faceassay.certificates.tolerances import NONE, TOLERANCES, Tolerance, environment_differences
 from faceassay.contracts import Resources, StoreError
 from faceassay.environment import describe_environment
 from faceassay.execute import Order
@@ -84,8 +85,9 @@ def verify(stage: Stage, store: Store, resources: Resources) -> Verified:
         if outcome.record is None:
             return Verified(stage, Verdict.FAILED, str(outcome.error), then, now, apart, (), seconds)
         folders = store.folder(stage.kind, stage.digest), scratch.folder(stage.kind, stage.digest)
-        found = differences(*folders, (record, outcome.record), TOLERANCES[stage.kind] if apart else NONE)
-    verdict, reason = _judged(found, apart)
+        allowed = TOLERANCES[stage.kind] if apart else NONE
+        found = differences(*folders, (record, outcome.record), allowed)
+    verdict, reason = _judged(found, apart, allowed)
     return Verified(stage, verdict, reason, then, now, apart, found, seconds)
 
 
@@ -116,14 +118,13 @@ def _scratch(stage: Stage, store: Store, folder: Path) -> Store:
     return scratch
 
 
-def _judged(found: Sequence[Difference], apart: Sequence[str]) -> tuple[Verdict, str]:
+def _judged(found: Sequence[Difference], apart: Sequence[str], allowed: Tolerance) -> tuple[Verdict, str]:
     if not found:
         return Verdict.SAME, ""
     worst = max(found, key=lambda one: (not one.within, one.largest))
     said = f"{worst.file}{f' {worst.part}' if worst.part else ''}: {worst.said}"
-    if not apart:
-        where = "on the same kind of machine with the same versions, where the bytes should be the same"
-        return Verdict.DIFFERENT, f"{said}, {where}"
-    within = all(one.within for one in found)
-    limit = f"; {worst.limit:g} is allowed" if worst.largest < float("inf") else ""
-    return (Verdict.WITHIN if within else Verdict.DIFFERENT), f"{said}{limit} ({'; '.join(apart)})"
+    limit = f"; {worst.limit:g} is allowed" if math.isfinite(worst.largest) else ""
+    where = f"; {'; '.join(apart)}" if apart else ""
+    if apart and all(one.within for one in found):
+        return Verdict.WITHIN, f"{said}{limit}{where}"
+    return Verdict.DIFFERENT, f"{said}{limit} ({allowed.reason}){where}"

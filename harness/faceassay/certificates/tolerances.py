@@ -77,4 +77,6 @@ def environment_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> 
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={inner}" for name, inner in value.items()) or "none"
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
