@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors import SafetensorError
 
 from faceassay.certificates.tolerances import Tolerance
 from faceassay.shards import ShardDataset
@@ -21,6 +22,8 @@ from faceassay.store import Record
 SHARDS = "shards.json"
 """The file that tells that a folder holds shards of images; what follows from the images is not compared again."""
 BATCH = 256
+UNREADABLE = (OSError, ValueError, SyntaxError, SafetensorError)
+"""What readers raise for a file that is not what its name says."""
 Array = NDArray[Any]
 Parts = Mapping[str, Callable[[], Any]]
 """The parts of a file by name, each read when it is called for: arrays, texts, or whatever JSON holds."""
@@ -89,14 +92,13 @@ def _differences(name: str, stored: Path, again: Path, allowed: Tolerance) -> It
         return
     try:
         first, second = read(stored), read(again)
-    except (OSError, ValueError) as error:
+        for part in dict.fromkeys([*first, *second]):
+            if part not in first or part not in second:
+                yield _incomparable(name, part, f"{part} is in one of both only")
+            else:
+                yield _difference(name, part, first[part](), second[part](), allowed)
+    except UNREADABLE as error:
         yield _incomparable(name, "", f"cannot be read ({error})")
-        return
-    for part in dict.fromkeys([*first, *second]):
-        if part not in first or part not in second:
-            yield _incomparable(name, part, f"{part} is in one of both only")
-        else:
-            yield _difference(name, part, first[part](), second[part](), allowed)
 
 
 def _difference(file: str, part: str, old: Any, new: Any, allowed: Tolerance) -> Difference:
