@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -21,37 +22,50 @@ from fakes import Log, stage_context, toy_faces
 KEPT = "kept"
 
 
-def faces():
-    return toy_faces(identities=4, per_identity=6, size=16)
+def faces(people: int = 4):
+    return toy_faces(identities=people, per_identity=24 // people, size=16)
 
 
-def fit_together(recipe: IResNet, folder: Path, world: int = 2, keep: int = 0) -> None:
-    """Train ``recipe`` on four toy people in ``world`` processes; keep a copy of the checkpoint of step ``keep``."""
+def fit_together(
+    recipe: IResNet, folder: Path, world: int = 2, keep: Collection[int] = (), resume: bool = False, people: int = 4
+) -> None:
+    """Train ``recipe`` on toy people in ``world`` processes.
+
+    Copies of the checkpoints of steps ``keep`` stay; with ``resume`` a training takes up each of them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    multiprocessing.spawn(_fit_share, (world, recipe.model_dump(), str(folder), keep), nprocs=world)
+    shared = (world, recipe.model_dump(), folder, keep, resume, people)
+    multiprocessing.spawn(_fit_share, shared, nprocs=world)
 
 
 @dataclass
 class _Keeping(FolderCheckpoints):
     """Save after every step."""
 
-    keep: int = 0
+    keep: Collection[int] = ()
 
     def save(self, step, tensors, document=None):
         super().save(step, tensors, document)
-        if step == self.keep:
-            shutil.copytree(self.folder, self.folder.parent / KEPT)
+        if step in self.keep:
+            shutil.copytree(self.folder, _kept(self.folder.parent, step) / self.folder.name)
 
 
-def _fit_share(rank: int, world: int, parameters: dict[str, Any], folder: str, keep: int) -> None:
+def _kept(folder: Path, step: int) -> Path:
+    return folder / f"{KEPT}-{step}"
+
+
+def _fit_share(
+    rank: int, world: int, parameters: dict[str, Any], folder: Path, keep: Collection[int], resume: bool, people: int
+) -> None:
     torch.set_num_threads(1)
     meeting = f"file://{folder}/meeting"
     distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world)
     try:
-        log, checkpoints = Log(), _Keeping(Path(folder) / "checkpoints", 0, keep=keep)
-        run = replace(stage_context(Path(folder), log=log), rank=rank, world=world, checkpoints=checkpoints)
-        IResNet.model_validate(parameters).fit(faces(), run)
-        (Path(folder) / f"progress-{rank}").write_text(str(len(log.progress)))
+        for place in [folder, *(_kept(folder, step) for step in keep if resume)]:
+            log, checkpoints = Log(), _Keeping(place / "checkpoints", 0, keep=keep if place == folder else ())
+            run = replace(stage_context(place, log=log), rank=rank, world=world, checkpoints=checkpoints)
+            IResNet.model_validate(parameters).fit(faces(people), run)
+            (place / f"progress-{rank}").write_text(str(len(log.progress)))
     finally:
         distributed.destroy_process_group()
 
@@ -77,9 +91,9 @@ class SliceBySlice(nn.Module):
         return self.objective.head(torch.cat(embedded), labels, classes)
 
 
-def reference(recipe: IResNet, folder: Path, world: int = 2, keeps: int = 0) -> Training:
+def reference(recipe: IResNet, folder: Path, world: int = 2, keeps: int = 0, people: int = 4) -> Training:
     """Train slice by slice in one process and return the training as it is at its end."""
-    data, total = faces(), recipe.updates_for(24)
+    data, total = faces(people), recipe.updates_for(24)
     training = Training(recipe, len(data.identities), total, stage_context(folder))
     training.objective = SliceBySlice(training.objective, world, keeps)
     order = batches(len(data), recipe.batch_size, training.run.seed)

@@ -12,13 +12,17 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from faceassay.cli import main
 from faceassay.expand import expand
 from faceassay.pricing import price, total
 from faceassay.registry import load_plugins
 from faceassay.spec import read_matrix
 from faceassay.states import required_stages
 from faceassay.store import Store
+from faceassay_plugins.datasets.recordio.plugin import RecordIo
+from fakes import toy_faces
 
 ROOT = Path(__file__).parents[2]
 ORACLE = ROOT / "tests" / "data" / "published"
@@ -128,6 +132,40 @@ def test_sizes_are_the_papers(name, rows):
     recognizer = matrix(name).recognizer
     assert (recognizer.depth, recognizer.loss, recognizer.scale, recognizer.margin) == (50, "arcface", 64.0, 0.5)
     assert [stage.work for stage in stages(name, "generator")] == [46_000_128]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_an_absent_training_set_says_which_file_and_which_set_to_supply(name):
+    assert "supply webface160k.json, webface4m" in matrix(name).data["train"].absent
+
+
+@pytest.fixture
+def data_folder(tmp_path, monkeypatch):
+    """Hold a small set where WebFace4M is expected, and the file that chooses images of it."""
+    monkeypatch.setenv("FACEASSAY_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    RecordIo.write(toy_faces(identities=5, per_identity=6), tmp_path / "webface4m", lambda done: None)
+    choice = ["recordio:webface4m,image_size=16", "webface160k.json", "--images-per-identity", "2..3"]
+    said = CliRunner().invoke(main, ["data", "subset", *choice, "--count-identities", "4"])
+    assert said.exit_code == 0, said.output
+    return tmp_path
+
+
+def training_set(name):
+    return read_matrix(ROOT / "reports" / name / "matrix.yaml", load_plugins(), "paper").data["train"]
+
+
+@pytest.mark.usefixtures("data_folder")
+@pytest.mark.parametrize("name", TABLES)
+def test_the_training_set_is_what_a_file_chooses_of_webface4m(name):
+    train = training_set(name)
+    opened = train.plugin.open()
+    assert (train.absent, len(opened), len(opened.identities)) == ("", 12, 4)
+
+
+def test_a_file_that_chooses_of_an_absent_set_is_planned(data_folder):
+    (data_folder / "webface4m").rename(data_folder / "away")
+    assert "supply webface4m " in training_set("scoremix-table1").absent
 
 
 def test_a_larger_network_is_ir101():

@@ -15,17 +15,14 @@ import os
 import shutil
 import subprocess
 import sys
-import zipfile
-from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
+
+from lfw_people import prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = ROOT / "reports" / "lfw-split"
 PREPARED = ROOT / ".nox" / "lfw-split"
-PAIRED, REST, PAIRS = "lfw_view2_aligned112.zip", "lfw_rest_ge2_aligned112_q92.zip", "lfw_pairs.txt"
-TESTED_FOLDS, FOLDS = range(5, 10), 10
-TRAINED_ON, PEOPLE, IMAGES = "train", 826, 4194
+TESTED_FOLDS, TRAINED_ON = range(5, 10), "train"
 WANTED = 0.8
 KEPT = ("table.csv", "cost.csv")
 """Of the report; the other files name folders of this machine."""
@@ -33,11 +30,7 @@ KEPT = ("table.csv", "cost.csv")
 
 def main() -> None:
     """Prepare the training images, run the matrix, write the course of the training, check the accuracy."""
-    data = Path(os.environ.get("FACEASSAY_DATA", "")) / "lfw"
-    missing = [name for name in (PAIRED, REST, PAIRS) if not (data / name).is_file()]
-    if missing:
-        sys.exit(f"set FACEASSAY_DATA to the folder that holds lfw/ with {', '.join(missing)}")
-    prepare(data, PREPARED)
+    prepare(PREPARED, {TRAINED_ON: TESTED_FOLDS})
     store, out = PREPARED / "store", PREPARED / "report"
     command = [sys.executable, "-m", "faceassay", "run", str(REPORT / "split.yaml"), "--no-mlflow"]
     command += ["--store", str(store), "--out", str(out)]
@@ -49,39 +42,6 @@ def main() -> None:
     sys.stdout.write(f"LFW folds 6-10: {100 * accuracy:.2f} %, expected at least {100 * WANTED:.0f} %\n")
     if accuracy < WANTED:
         sys.exit("the recognizer has learned too little")
-
-
-def prepare(data: Path, folder: Path) -> None:
-    """Unpack the images to train on, one folder for each person, and link the images and pairs to test on."""
-    files: dict[str, list[tuple[Path, str]]] = defaultdict(list)
-    for archive in (data / PAIRED, data / REST):
-        with zipfile.ZipFile(archive) as images:
-            for name in images.namelist():
-                files[name.partition("/")[0]].append((archive, name))
-    tested = people_of(data / PAIRS, TESTED_FOLDS)
-    training = {name: held for name, held in files.items() if name not in tested and len(held) > 1}
-    found = len(training), sum(map(len, training.values()))
-    if found != (PEOPLE, IMAGES):
-        sys.exit(f"the training set should have {PEOPLE} people and {IMAGES} images, not {found[0]} and {found[1]}")
-    for archive in (data / PAIRED, data / REST):
-        with zipfile.ZipFile(archive) as images:
-            for person, held in training.items():
-                for source, name in held:
-                    target = folder / TRAINED_ON / person / Path(name).name
-                    if source == archive and not target.exists():
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        target.write_bytes(images.read(name))
-    for name in (PAIRED, PAIRS):
-        (folder / name).unlink(missing_ok=True)
-        (folder / name).symlink_to(data / name)
-
-
-def people_of(pairs: Path, folds: Iterable[int]) -> set[str]:
-    """Return the people in the pairs of ``folds``, counted from 0."""
-    _, *lines = pairs.read_text().splitlines()
-    size = len(lines) // FOLDS
-    chosen = [line.split() for fold in folds for line in lines[fold * size : (fold + 1) * size]]
-    return {name for fields in chosen for name in (fields[:1] if len(fields) == 3 else (fields[0], fields[2]))}
 
 
 def write_course(store: Path) -> None:

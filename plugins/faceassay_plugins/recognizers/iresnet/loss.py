@@ -1,4 +1,13 @@
-"""Own what a training step minimises: network, class centres with their margin, cross-entropy. Knows no optimizer."""
+"""Own what a training step minimises: network, class centres with their margin, cross-entropy. Knows no optimizer.
+
+Partial FC (An et al. 2022, Killing Two Birds with One Stone) leaves most class centres out of a step. Here every
+process holds all centres, takes the same n of them as one process alone would, and computes the logits of its own
+images, [B / world, n]. insightface gives each process a part of the classes, draws in each part by itself, and computes
+the logits of all images with what it drew, [B, n / world]. Both are softmax over n classes, those of the whole batch
+among them. This way takes more memory, 12 bytes for each number of the centres with momentum and gradient (1.2 GB for
+200,000 classes of 512), and sends the gradients of n centres; the first process alone knows all that a checkpoint
+needs, and which classes take part does not depend on the number of processes.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +20,7 @@ from torch.nn import functional
 
 from faceassay_plugins.recognizers import margins
 from faceassay_plugins.recognizers.iresnet.network import Backbone
+from faceassay_plugins.recognizers.iresnet.processes import joined, with_mean_gradient
 
 if TYPE_CHECKING:
     from faceassay_plugins.recognizers.iresnet.plugin import IResNet
@@ -28,8 +38,8 @@ class MarginHead(nn.Module):
         recipe: says which margin.
         identities: number of classes.
         random: draws the class centres.
-        world: processes that share the batch. AdaFace's norms are those of the whole batch; in its own code they are
-            those of one card's.
+        world: processes that share the batch. The centres get the mean of their gradients. AdaFace's norms are those
+            of the whole batch; in its own code they are those of one card's.
     """
 
     norm_mean: Tensor
@@ -48,14 +58,16 @@ class MarginHead(nn.Module):
         """Return the mean cross-entropy of raw embeddings, float32 [B, d].
 
         Args:
-            embedded: the embeddings.
+            embedded: the embeddings that this process has.
             labels: class of each, int64 [B].
-            classes: the classes that take part, int64 [n], rising, those of the batch among them; None for all. The
-                centres left out have a gradient of zero: weight decay and momentum still move them, as in insightface.
+            classes: the classes that take part, int64 [n], rising, the same in all processes, those of the whole batch
+                among them; None for all. The centres left out have a gradient of zero: weight decay and momentum still
+                move them, as in insightface.
         """
         centres: Tensor = self.centres
         if classes is not None:
             centres, labels = centres[classes], torch.searchsorted(classes, labels)
+        centres = with_mean_gradient(centres, self.world)
         cosine = functional.linear(functional.normalize(embedded), functional.normalize(centres))
         return functional.cross_entropy(self._logits(cosine, labels, embedded), labels)
 
@@ -74,17 +86,10 @@ class MarginHead(nn.Module):
     def _quality(self, embedded: Tensor) -> Tensor:
         """Let the running statistics take in the batch, then return z of its images (the order of AdaFace's code)."""
         norms = embedded.norm(dim=1).clamp(margins.SMALLEST_NORM, margins.LARGEST_NORM)
-        whole = self._of_all_processes(norms)
+        whole = joined(norms, self.world)
         self.norm_mean.lerp_(whole.mean(), self.recipe.norm_decay)
         self.norm_std.lerp_(whole.std(), self.recipe.norm_decay)
         return margins.norm_quality(norms, self.norm_mean, self.norm_std, self.recipe.norm_concentration)
-
-    def _of_all_processes(self, norms: Tensor) -> Tensor:
-        if self.world == 1:
-            return norms
-        shares = [torch.empty_like(norms) for _ in range(self.world)]
-        torch.distributed.all_gather(shares, norms)
-        return torch.cat(shares)
 
 
 class Objective(nn.Module):

@@ -90,8 +90,9 @@ class IResNet(Recognizer):
         1.0,
         gt=0,
         le=1,
-        description="share of the class centres that take part in a step, those of the batch among them (Partial FC); "
-        "weight decay and momentum still act on the others. Below 1 in one process only",
+        description="share of the class centres that take part in a step, those of the whole batch among them (Partial "
+        "FC); weight decay and momentum still act on the others. All processes hold all centres and take the same "
+        "ones; insightface splits them between the processes and draws in each part",
     )
     epochs: int | None = parameter(
         None,
@@ -203,18 +204,12 @@ class IResNet(Recognizer):
         """Check that ``world`` processes can share the training.
 
         Raises:
-            ValueError: when the batches cannot be shared evenly, a share is too small for BatchNorm, or class centres
-                are sampled.
+            ValueError: when the batches cannot be shared evenly, or a share is too small for BatchNorm.
         """
         if self.batch_size % world or self.batch_size < 2 * world:
             raise ValueError(
                 f"{world} processes cannot share batches of {self.batch_size} images evenly, two or more each: "
                 f"choose a batch_size that {world} divides, or another world"
-            )
-        if world > 1 and self.sample_rate < 1:
-            raise ValueError(
-                f"class centres are sampled in one process only (world is {world}, sample_rate {self.sample_rate:g}): "
-                "set sample_rate to 1, or world to 1"
             )
 
     def fit(self, data: FaceDataset, run: StageContext) -> None:

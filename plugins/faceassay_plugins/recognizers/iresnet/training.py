@@ -3,9 +3,9 @@
 Everything random in step k comes from the stage's seed and k (or the number of the epoch), so a training that was
 killed and resumed writes the same bytes as one that was not.
 
-Several processes share a training: each draws the randomness of the whole batch and takes its own share of the images,
-and gradients are averaged. BatchNorm sees a share, so their number changes the result; of its running statistics those
-of the first process are kept (as in insightface).
+Several processes share a training: each draws the randomness of the whole batch, the classes that take part in its loss
+too, and takes its own share of the images; gradients are averaged. BatchNorm sees a share, so their number changes the
+result; of its running statistics those of the first process are kept (as in insightface).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from faceassay_plugins.recognizers.iresnet.batches import read_ahead, reader
 from faceassay_plugins.recognizers.iresnet.course import batches, learning_rate, sampled_classes
 from faceassay_plugins.recognizers.iresnet.loss import MarginHead, Objective, loss_without_knowledge, precision_on
 from faceassay_plugins.recognizers.iresnet.network import initialise
+from faceassay_plugins.recognizers.iresnet.processes import average, mean
 from faceassay_plugins.recognizers.iresnet.transforms import Share, Transforms
 
 if TYPE_CHECKING:
@@ -49,12 +50,11 @@ def train(recipe: IResNet, data: FaceDataset, run: StageContext) -> None:
     _require_trainable(recipe, data, run)
     total = recipe.updates_for(len(data))
     training = Training(recipe, len(data.identities), total, run)
-    first, share, labels = training.resume(), training.share, data.labels
-    order = (
-        index[share.rows] for index in islice(batches(len(data), recipe.batch_size, run.seed, first), total - first)
-    )
-    for step, (index, images) in enumerate(read_ahead(reader(data), order, run.threads), start=first):
-        training.update(step, images, labels[index])
+    first, rows, read = training.resume(), training.share.rows, reader(data)
+    order = islice(batches(len(data), recipe.batch_size, run.seed, first), total - first)
+    shares = read_ahead(lambda index: read(index[rows]), order, run.threads)
+    for step, (index, images) in enumerate(shares, start=first):
+        training.update(step, images, data.labels[index])
         if run.rank == 0:
             if run.checkpoints.due():
                 training.save(step + 1)
@@ -89,7 +89,12 @@ class Training:
         self.excess = 0
 
     def update(self, step: int, images: ImageBatch, labels: IntArray) -> None:
-        """Make one optimizer step on this process's ``images`` (uint8 [b, H, W, 3]) with their ``labels`` (int64 [b]).
+        """Make one optimizer step.
+
+        Args:
+            step: which.
+            images: this process's share of the batch, uint8 [b, H, W, 3].
+            labels: classes of the whole batch, int64 [B].
 
         Raises:
             DivergenceError: see ``train``; the state before this step is saved.
@@ -101,7 +106,7 @@ class Training:
         self._note(step, self._averaged_over_processes(loss.detach()), rate)
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
-        self._average_gradients()
+        average([weight.grad for weight in self.network.parameters() if weight.grad is not None], self.run.world)
         if self.recipe.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_clip)
         self.optimizer.step()
@@ -160,14 +165,12 @@ class Training:
     def _loss(self, step: int, images: ImageBatch, labels: IntArray) -> Tensor:
         pixels = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float() / 255
         changed = self.transforms(pixels, seeds.derive(self.run.seed, "transforms"), step, self.share)
-        classes = self._classes(step, labels)
-        loss: Tensor = self.objective(
-            2 * changed - 1, torch.from_numpy(labels).to(self.device), self._kept(step), classes
-        )
+        own = torch.from_numpy(labels[self.share.rows]).to(self.device)
+        loss: Tensor = self.objective(2 * changed - 1, own, self._kept(step), self._classes(step, labels))
         return loss
 
     def _classes(self, step: int, labels: IntArray) -> Tensor | None:
-        """Draw the classes whose centres take part, None for all."""
+        """Draw the classes whose centres take part, the same in all processes; None for all."""
         rate = self.recipe.sample_rate
         if rate == 1:
             return None
@@ -218,27 +221,8 @@ class Training:
             f"raise warmup, lower margin, or {clip}"
         )
 
-    def _average_gradients(self) -> None:
-        """Give every process the mean of their gradients.
-
-        All are added in one piece: DistributedDataParallel orders its pieces anew after the first step, and a resumed
-        training would then add in another order than one that was not killed.
-        """
-        if self.run.world == 1:
-            return
-        gradients = [weight.grad for weight in self.objective.parameters() if weight.grad is not None]
-        whole = torch.cat([gradient.flatten() for gradient in gradients])
-        torch.distributed.all_reduce(whole)
-        whole /= self.run.world
-        means = torch.split(whole, [gradient.numel() for gradient in gradients])
-        for gradient, mean in zip(gradients, means, strict=True):
-            gradient.copy_(mean.view_as(gradient))
-
     def _averaged_over_processes(self, loss: Tensor) -> float:
-        if self.run.world > 1:
-            torch.distributed.all_reduce(loss)
-            loss /= self.run.world
-        return float(loss)
+        return float(mean(loss, self.run.world))
 
     def _identity(self) -> dict[str, Any]:
         """Return what makes this training another one."""
