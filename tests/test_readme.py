@@ -98,7 +98,8 @@ def test_the_commands_run_as_they_stand(tmp_path):
     shutil.copytree(ROOT / "reports" / "demo", tmp_path / "reports" / "demo")
     commands = [line.split() for line in lines_of("sh") if line.startswith("faceassay ")]
     assert {command[1] for command in commands} == {
-        "list", "describe", "plan", "run", "report", "figure", "mlflow", "evaluate", "data", "quality"
+        "list", "describe", "plan", "run", "report", "figure", "mlflow", "evaluate", "data", "quality",
+        "explain", "verify", "store",
     }  # fmt: skip
     write_what_the_commands_score(tmp_path)
     for command in commands:

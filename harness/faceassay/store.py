@@ -110,8 +110,8 @@ class Store:
             missing = given_up(record)
             if missing and not without_weights:
                 raise StoreError(
-                    f"{kind} {key[:12]} is in the store {self.root} without {', '.join(missing)}: import it with its "
-                    f"weights, or {_remove(folder)}"
+                    f"{kind} {key[:12]} is in the store {self.root} without {', '.join(missing)}: "
+                    "import it with its weights (faceassay store import)"
                 )
             if not missing:
                 self._verified.add(key)

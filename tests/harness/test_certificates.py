@@ -460,6 +460,17 @@ def test_where_nothing_can_be_certified_the_exit_code_says_so(finished, tmp_path
     assert json.loads((tmp_path / "verification.json").read_text())["verdicts"] == {"cannot be verified": 2}
 
 
+def test_an_interrupted_command_records_nothing(finished, tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rerunning, "verify", interrupted)
+    shown = command("verify", finished.matrix, "--store", finished.store, "--out", tmp_path / "out")
+    assert shown.exit_code == 130
+    assert "interrupted: nothing was recorded, the store is as it was" in shown.output
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_damage_is_an_exit_code_of_one(finished, tmp_path):
     root = finished.copy_of_store(tmp_path / "store")
     for stage in finished.graph.stages.values():

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from faceassay.cli.matrix import expanded, matrix_options, opened, out_option, report_folder, writable
+
+if TYPE_CHECKING:
+    from faceassay.certificates.rerunning import Verified
+    from faceassay.graph import Stage
+    from faceassay.store import Store
 
 
 @click.command()
@@ -31,8 +37,6 @@ def verify(
     from faceassay.certificates import rerunning
     from faceassay.certificates.document import counted, record_of, write_record
     from faceassay.certificates.sampling import finished, sample
-    from faceassay.contracts import Resources
-    from faceassay.progress import duration
     from faceassay.torching import require_device
 
     require_device(device)
@@ -41,16 +45,27 @@ def verify(
     found = finished(graph, at, kinds)
     chosen = found if every else sample(found, count, seed)
     sampled = {"all": every, "count": len(chosen), "of": len(found), "seed": seed, "kinds": sorted(kinds)}
-    verified = []
-    for stage in chosen:
-        took = (at.record(stage.kind, stage.digest) or {})["cost"]["seconds"]
-        click.echo(f"{stage.digest[:12]} {stage.title}, {duration(took)} at first: ", nl=False)
-        one = rerunning.verify(stage, at, Resources(device))
-        wrong = one.verdict in rerunning.WRONG
-        click.secho(f"{one.verdict}{f': {one.reason}' if one.reason else ''}", fg="red" if wrong else None)
-        verified.append(one)
+    try:
+        verified = [_verified(stage, at, device) for stage in chosen]
+    except KeyboardInterrupt:
+        click.echo("interrupted: nothing was recorded, the store is as it was", err=True)
+        sys.exit(130)
     for path in write_record(record_of(spec, sampled, verified), folder):
         click.echo(path)
     click.echo(", ".join(f"{number} {verdict}" for verdict, number in counted(verified).items()))
     verdicts = {one.verdict for one in verified}
     sys.exit(1 if verdicts & set(rerunning.WRONG) or not verdicts & set(rerunning.CERTIFIED) else 0)
+
+
+def _verified(stage: Stage, store: Store, device: str) -> Verified:
+    """Verify one stage; say which before, since it may take long, and what came out after."""
+    from faceassay.certificates import rerunning
+    from faceassay.contracts import Resources
+    from faceassay.progress import duration
+
+    took = (store.record(stage.kind, stage.digest) or {})["cost"]["seconds"]
+    click.echo(f"{stage.digest[:12]} {stage.title}, {duration(took)} at first: ", nl=False)
+    one = rerunning.verify(stage, store, Resources(device))
+    colour = "red" if one.verdict in rerunning.WRONG else None
+    click.secho(f"{one.verdict}{f': {one.reason}' if one.reason else ''}", fg=colour)
+    return one
