@@ -213,6 +213,15 @@ def test_an_artifact_that_lacks_a_file_is_not_packed(theirs, file):
         pack(theirs, file)
 
 
+@pytest.mark.parametrize("text", ["{", "{}", '{"schema": 1}', '{"schema": 2}'])
+def test_an_artifact_whose_record_is_wrong_is_not_left_out_in_silence(theirs, file, text):
+    add(theirs, number=1)
+    folder = theirs.folder("recognizer", add(theirs))
+    (folder / "record.json").write_text(text)
+    with pytest.raises(StoreError, match=str(folder)):
+        pack(theirs, file)
+
+
 def test_an_empty_store_is_not_packed(theirs, file):
     with pytest.raises(StoreError, match="nothing to pack"):
         pack(theirs, file)

@@ -291,6 +291,14 @@ def test_ls_as_a_command(finished):
     assert shown.output.splitlines()[-1].startswith(f"{len(finished.graph.stages)} artifacts, ")
 
 
+def test_ls_says_how_many_it_could_not_read(finished, tmp_path):
+    root = finished.copy_of_store(tmp_path / "store")
+    stage = finished.stage("recognizer Real, seed 0")
+    (Store(root).folder(stage.kind, stage.digest) / "record.json").write_text("{")
+    shown = command("store", "ls", "--store", root)
+    assert "1 more cannot be read: see faceassay store check" in shown.output
+
+
 def test_check_as_a_command(finished, tmp_path):
     root = finished.copy_of_store(tmp_path / "store")
     sound = command("store", "check", "--store", root)

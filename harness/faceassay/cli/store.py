@@ -41,7 +41,8 @@ def list_artifacts(store: Path, matrices: tuple[str, ...], kind: str | None) -> 
 
     from faceassay.upkeep.listing import listed
 
-    found = listed(opened(store), users_of(matrices), kind)
+    at = opened(store)
+    found = listed(at, users_of(matrices), kind)
     header = ["kind", "key", "title", "size", "finished", *(["used by"] if matrices else [])]
     rows = [
         [
@@ -52,6 +53,9 @@ def list_artifacts(store: Path, matrices: tuple[str, ...], kind: str | None) -> 
     ]  # fmt: skip
     click.echo(tabulate(rows, header, disable_numparse=True))
     click.echo(f"{len(found)} artifacts, {_size(sum(one.bytes for one in found))}")
+    unreadable = len(at.find("")) - sum(1 for _ in at.records())
+    if unreadable:
+        click.secho(f"{unreadable} more cannot be read: see faceassay store check", fg="red", err=True)
 
 
 @store.command()

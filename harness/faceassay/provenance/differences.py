@@ -87,6 +87,11 @@ def own_differences(first: Known, second: Known) -> list[str]:
     return lines + [f"{' and '.join(dict.fromkeys(whose))}: {said}" for said, whose in files.items()]
 
 
+def places_apart(old: Mapping[str, Any], new: Mapping[str, Any]) -> int:
+    """Return in how many places two key documents differ."""
+    return sum(1 for _ in _leaves(old, new, ()))
+
+
 def file_of(module: str) -> str:
     """Return the file of a module below the folder that its package is in."""
     path, parts = module_file(module), module.split(".")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from faceassay import keys
 from faceassay.graph import Graph, Stage
-from faceassay.provenance.differences import Comparison
+from faceassay.provenance.differences import Comparison, places_apart
 from faceassay.provenance.known import SHOWN, Known, finder, of_record, of_stage
 from faceassay.states import State, state_of
 from faceassay.store import Record, Store
@@ -47,9 +46,11 @@ def nearest(stage: Stage, records: Sequence[Record]) -> Known | None:
         if record["kind"] == stage.kind and record["key"]["plugin"]["name"] == stage.plugin.name
     ]
     document = stage.key.document
-    found = min(
-        alike, key=lambda r: (len(keys.difference(r["key"], document)), r["title"] != stage.title), default=None
-    )  # fmt: skip
+
+    def far(record: Record) -> tuple[int, bool]:
+        return places_apart(record["key"], document), record["title"] != stage.title
+
+    found = min(alike, key=far, default=None)
     return of_record(found) if found else None
 
 

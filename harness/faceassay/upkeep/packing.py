@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from faceassay.contracts import StoreError
 from faceassay.store import RECORD, STORE_SCHEMA, Record, Store, given_up
-from faceassay.upkeep.records import given_up_weights
+from faceassay.upkeep.records import given_up_weights, refuse_bad_record
 
 CONTENTS = "contents.json"
 """Name of the archive's first member: schema and the kind and key of every artifact in it."""
@@ -43,9 +43,10 @@ def pack(store: Store, file: Path, keys: Collection[str] | None = None, *, witho
         without_weights: leave out the weights of generators and recognizers.
 
     Raises:
-        StoreError: when a file is not what was written, there is nothing to pack, or the archive cannot be written.
+        StoreError: when a record or a file is not what was written, there is nothing to pack, or the archive cannot be
+            written.
     """
-    records = [record for record in store.records() if keys is None or record["digest"] in keys]
+    records = [_sound(store, kind, key) for kind, key in store.find("") if keys is None or key in keys]
     if not records:
         raise StoreError(f"nothing to pack in the store {store.root}: run the matrix first")
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
@@ -63,6 +64,16 @@ def pack(store: Store, file: Path, keys: Collection[str] | None = None, *, witho
     finally:
         unfinished.unlink(missing_ok=True)
     return Packed(len(records), file.stat().st_size)
+
+
+def _sound(store: Store, kind: str, key: str) -> Record:
+    """Return a record that the other machine will accept."""
+    record = store.record(kind, key) or {}
+    try:
+        refuse_bad_record(record, kind, key)
+    except StoreError as error:
+        raise StoreError(f"{store.folder(kind, key)}: {error}: see faceassay store check") from error
+    return record
 
 
 def _contents(records: Collection[Record]) -> bytes:
