@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from faceassay.cli.claims import claims
 from faceassay.cli.data import data
 from faceassay.cli.evaluate import evaluate
 from faceassay.cli.explain import explain
@@ -39,19 +40,10 @@ def main() -> None:
     """Assay synthetic face data: methods by benchmarks, every number with its key."""
 
 
-for command in (
-    list_plugins,
-    describe,
-    plan,
-    run,
-    report,
-    explain,
-    verify,
-    figure,
-    quality,
-    evaluate,
-    data,
-    store,
-    mlflow,
-):
+COMMANDS = (
+    *(list_plugins, describe, plan, run, report, claims, explain, verify, figure, quality),
+    *(evaluate, data, store, mlflow),
+)
+
+for command in COMMANDS:
     main.add_command(command)

@@ -10,6 +10,7 @@ from faceassay.contracts import Fact
 from faceassay.contracts.evaluation import short_names
 from faceassay.people import overlap_by_name
 from faceassay.report import intervals
+from faceassay.report.differences import verdict_line
 from faceassay.report.settings import generators, settings
 from faceassay.report.words import MIXES_UNITS, counted, fact, joined
 from faceassay.results import CellResult, Results
@@ -171,7 +172,7 @@ def run_command(matrix: MatrixSpec, store: Store) -> str:
 
 def _reading(results: Results, table: Table) -> Iterator[str]:
     yield "Metrics are in percent. " + _spread(results, len(table.seeds))
-    yield "No winner is marked."
+    yield verdict_line(table)
     aux = "Aux: auxiliary models or data; " if any(method.entry.aux for method in results.matrix.methods) else ""
     yield f"{aux}n_s, n_r: synthetic and real training images; Updates: optimizer steps of the recognizer."
     yield from results.matrix.spec.notes
