@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -211,6 +212,16 @@ class PackInput:
         reader = keys.plugin_document(self.reader, plugin_digest(type(self.reader)))
         data = self.data.document if self.data else None
         return {"pack": {"reader": reader, "data": data, "fingerprint": self.fingerprint}}
+
+
+def plugins_of(source: Given) -> Iterator[type[Plugin]]:
+    """Yield the plugins whose code is part of the document of ``source``: those that open data and packs."""
+    if isinstance(source, DataInput) and not source.absent:
+        yield type(source.plugin)
+    elif isinstance(source, PackInput) and not source.absent:
+        yield type(source.reader)
+        if source.data:
+            yield from plugins_of(source.data)
 
 
 @lru_cache

@@ -10,12 +10,15 @@ from faceassay.cli.check import check
 from faceassay.cli.claims import claims
 from faceassay.cli.data import data
 from faceassay.cli.evaluate import evaluate
+from faceassay.cli.explain import explain
 from faceassay.cli.figure import figure
 from faceassay.cli.matrix import plan, report, run
 from faceassay.cli.mlflow import mlflow
 from faceassay.cli.new import new
 from faceassay.cli.plugins import describe, list_plugins
 from faceassay.cli.quality import quality
+from faceassay.cli.store import store
+from faceassay.cli.verify import verify
 from faceassay.contracts import FaceassayError
 
 
@@ -39,5 +42,10 @@ def main() -> None:
     """Assay synthetic face data: methods by benchmarks, every number with its key."""
 
 
-for command in (list_plugins, describe, new, check, plan, run, report, claims, figure, quality, evaluate, data, mlflow):
+COMMANDS = (
+    *(list_plugins, describe, new, check, plan, run, report, claims, explain, verify, figure, quality),
+    *(evaluate, data, store, mlflow),
+)
+
+for command in COMMANDS:
     main.add_command(command)
