@@ -35,6 +35,7 @@ LAYERS = (
     "standings",
     "table",
     "comparison",
+    "claims",
     "report run",
     "tracking",
     "bundled",

@@ -35,7 +35,7 @@ def difference_rows(results: Results, table: Table) -> list[tuple[str, ...]]:
     if len(table.seeds) < FEWEST_SEEDS:
         return []
     columns = zip(headings(results), table.standings, strict=True)
-    return [_row(label, standing) for label, column in columns for standing in column.standings]
+    return [difference_row(label, standing) for label, column in columns for standing in column.standings]
 
 
 def difference_notes(results: Results, table: Table) -> Iterator[tuple[str, str]]:
@@ -45,7 +45,7 @@ def difference_notes(results: Results, table: Table) -> Iterator[tuple[str, str]
         if any(column.detectable for column in table.standings):
             yield f"Detectable with {_percent(POWER)} power, in points", "; ".join(_detectable(results, table))
     else:
-        yield from _explained(results)
+        yield from explained(results)
     yield from _inconclusive(results, table)
 
 
@@ -61,11 +61,16 @@ def verdict_line(table: Table) -> str:
 
 def differences_csv(table: Table) -> str:
     """Return the differences as CSV, fractions: one line for each column and row, verdict or not."""
-    standings = [standing for column in table.standings for standing in column.standings]
+    return standings_csv(standing for column in table.standings for standing in column.standings)
+
+
+def standings_csv(standings: Iterable[Standing]) -> str:
+    """Return the same of standings that are in no table."""
     return as_csv(CSV_COLUMNS, [list(map(_rounded, _numbers(standing))) for standing in standings])
 
 
-def _row(label: str, standing: Standing) -> tuple[str, ...]:
+def difference_row(label: str, standing: Standing) -> tuple[str, ...]:
+    """Return the line of one column and row."""
     difference = standing.difference
     name, verdict, seeds = difference.method, standing.verdict, str(len(difference.values))
     found = reach(standing.detectable)
@@ -76,7 +81,8 @@ def _row(label: str, standing: Standing) -> tuple[str, ...]:
     return label, name, points(difference.effect.mean), limits, p, verdict, seeds, found
 
 
-def _explained(results: Results) -> Iterator[tuple[str, str]]:
+def explained(results: Results) -> Iterator[tuple[str, str]]:
+    """Yield (column, what it says)."""
     baseline = results.matrix.baseline
     yield "Difference", f"percentage points, the row minus {baseline}; a larger number counts as better"
     yield (
