@@ -24,11 +24,11 @@ LAYERS = (
     "noise",
     "blocks checkpoints datasets detection drawing environment fingerprints hookspecs identity lifeline progress "
     "inference sampling seeds serial sourcecode statistics torching",
-    "denoising keys processes quality registry sets shards unions",
+    "denoising keys processes quality registry sets shards unions validation",
     "assessment brought",
     "given spec stages",
     "people testing",
-    "graph judging store",
+    "graph judging store validating",
     "estimates expand inputs pricing states",
     "assay assessing ranks results workers",
     "execute paired",
