@@ -27,7 +27,7 @@ LAYERS = (
     "denoising keys processes quality registry sets shards unions validation",
     "assessment brought",
     "given spec stages",
-    "people",
+    "people testing",
     "graph judging store validating",
     "estimates expand inputs pricing states",
     "assay assessing ranks results workers",
@@ -59,6 +59,7 @@ IMPORTED_ONLY_BY = {
     "faceassay.workers": {"faceassay.execute"},
     "faceassay.ranks": {"faceassay.execute"},
     "faceassay.run": {"faceassay.cli"},
+    "faceassay.testing": {"faceassay.cli"},
     "faceassay_plugins.registration": set(),
     "faceassay_protocols.registration": set(),
 }

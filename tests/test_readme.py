@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import importlib.util
 import json
 import os
@@ -119,21 +121,35 @@ def test_the_commands_run_as_they_stand(tmp_path):
     assert set(json.loads((tmp_path / "scores.json").read_text())["benchmarks"]) == {"lfw", "ijb-c"}
 
 
-def test_the_example_plugin_makes_images(tmp_path):
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Return the README's plugin and its test as one module that can be imported."""
+    (tmp_path / "readme_mirror.py").write_text("\n".join(block for name, block in BLOCKS if name == "python"))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("readme_mirror")
+    del sys.modules["readme_mirror"]
+
+
+def test_the_example_plugin_makes_images(module, tmp_path):
     from fakes import sources, stage_context, toy_faces
 
-    (source,) = [block for name, block in BLOCKS if name == "python"]
-    path = tmp_path / "readme_mirror.py"
-    path.write_text(source)
-    spec = importlib.util.spec_from_file_location("readme_mirror", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     (cls,) = module.faceassay_augmentations()
     real = toy_faces()
     plan = cls().plan(sources(real=real), stage_context(tmp_path))
     assert len(plan) == cls().planned_images(len(real.identities))
     images = cls().render(sources(real=real), plan.block(0), None)
     assert (images[0] == real.pixels[0][:, ::-1]).all()
+
+
+def test_the_example_plugin_conforms(module):
+    from unittest import SkipTest
+
+    (mark,) = module.test_mirror_conforms.pytestmark
+    checks = [one.values[0] for one in mark.args[1]]
+    assert {check.subject.cls for check in checks} == {module.Mirror}
+    for check in checks:
+        with contextlib.suppress(SkipTest):  # nothing is searched for
+            module.test_mirror_conforms(check)
 
 
 def test_the_table_is_the_one_that_the_command_wrote():

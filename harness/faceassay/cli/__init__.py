@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from faceassay.cli.check import check
 from faceassay.cli.claims import claims
 from faceassay.cli.data import data
 from faceassay.cli.evaluate import evaluate
@@ -37,5 +38,5 @@ def main() -> None:
     """Assay synthetic face data: methods by benchmarks, every number with its key."""
 
 
-for command in (list_plugins, describe, plan, run, report, claims, figure, quality, evaluate, data, mlflow):
+for command in (list_plugins, describe, check, plan, run, report, claims, figure, quality, evaluate, data, mlflow):
     main.add_command(command)
