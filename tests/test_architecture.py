@@ -26,7 +26,7 @@ LAYERS = (
     "inference sampling seeds serial sourcecode statistics torching",
     "denoising keys processes quality registry sets shards unions validation",
     "assessment brought",
-    "given spec stages",
+    "given scaffold spec stages",
     "people testing",
     "graph judging store validating",
     "estimates expand inputs pricing states",

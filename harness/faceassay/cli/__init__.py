@@ -13,6 +13,7 @@ from faceassay.cli.evaluate import evaluate
 from faceassay.cli.figure import figure
 from faceassay.cli.matrix import plan, report, run
 from faceassay.cli.mlflow import mlflow
+from faceassay.cli.new import new
 from faceassay.cli.plugins import describe, list_plugins
 from faceassay.cli.quality import quality
 from faceassay.contracts import FaceassayError
@@ -38,5 +39,9 @@ def main() -> None:
     """Assay synthetic face data: methods by benchmarks, every number with its key."""
 
 
+<<<<<<< HEAD
 for command in (list_plugins, describe, check, plan, run, report, claims, figure, quality, evaluate, data, mlflow):
+=======
+for command in (list_plugins, describe, new, check, plan, run, report, figure, quality, evaluate, data, mlflow):
+>>>>>>> new
     main.add_command(command)
