@@ -39,9 +39,7 @@ def main() -> None:
     """Assay synthetic face data: methods by benchmarks, every number with its key."""
 
 
-<<<<<<< HEAD
-for command in (list_plugins, describe, check, plan, run, report, claims, figure, quality, evaluate, data, mlflow):
-=======
-for command in (list_plugins, describe, new, check, plan, run, report, figure, quality, evaluate, data, mlflow):
->>>>>>> new
+for command in (
+    *(list_plugins, describe, new, check, plan, run, report, claims, figure, quality, evaluate, data, mlflow),
+):
     main.add_command(command)
