@@ -39,7 +39,8 @@ def main() -> None:
     """Assay synthetic face data: methods by benchmarks, every number with its key."""
 
 
-for command in (
-    *(list_plugins, describe, new, check, plan, run, report, claims, figure, quality, evaluate, data, mlflow),
-):
+_ABOUT_PLUGINS = (list_plugins, describe, new, check)
+_ABOUT_MATRICES = (plan, run, report, claims, figure, quality)
+_BESIDE = (evaluate, data, mlflow)
+for command in (*_ABOUT_PLUGINS, *_ABOUT_MATRICES, *_BESIDE):
     main.add_command(command)
