@@ -27,7 +27,7 @@ LAYERS = (
     "denoising keys processes quality registry sets shards unions",
     "assessment brought",
     "given spec stages",
-    "people",
+    "audit people",
     "graph judging store",
     "estimates expand inputs pricing states",
     "assay assessing ranks results workers",
