@@ -75,7 +75,6 @@ class Borrowed(_Part):
 class Comparison(_Part):
     """Two rows of which one is said to be better."""
 
-    name: str
     statement: str
     where: str
     better: Reference

@@ -137,6 +137,8 @@ PARTS = (
 )  # fmt: skip
 NUMBERS = {"Recomputed", "Difference", "Apart", "Is", "Says", "Left", "Right", "Gain", "Spread"}
 """Headings whose columns are aligned to the right."""
+AT_A_GLANCE = 6
+"""Different verdicts of a check that are counted above its lines."""
 
 
 def audit_csv(findings: Sequence[Finding]) -> str:
@@ -145,9 +147,10 @@ def audit_csv(findings: Sequence[Finding]) -> str:
 
 
 def counted(part: Part, findings: Iterable[Finding]) -> str:
-    """Return how often each verdict was given, in the order of the first; empty where there is one line or none."""
-    counts = Counter(one.verdict for one in findings if one.check == part.check)
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) if part.hidden else ""
+    """Return how often each verdict was given, most often first; empty where there are too many to tell at a glance."""
+    counts = Counter(one.verdict for one in findings if one.check == part.check and one.verdict)
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    return told if len(counts) <= AT_A_GLANCE else ""
 
 
 def cells(part: Part, findings: Iterable[Finding]) -> list[list[str]]:
