@@ -113,11 +113,22 @@ def sanity(session: nox.Session) -> None:
 @nox.session
 def lfw(session: nox.Session) -> None:
     """Train a small recognizer on people of LFW, test it on others (LFW folds 6-10), write reports/lfw-split."""
+    on_lfw(session, "iresnet_on_lfw.py")
+
+
+@nox.session(name="generator-or-not")
+def generator_or_not(session: nox.Session) -> None:
+    """Run reports/generator-or-not on both halves of LFW and pool them; ``-- lfw`` is the size for a GPU."""
+    on_lfw(session, "generator_or_not.py", *session.posargs)
+
+
+def on_lfw(session: nox.Session, script: str, *arguments: str) -> None:
+    """Run a script of tests/sanity on LFW; skip where the data is absent."""
     needed = ("lfw_pairs.txt", "lfw_view2_aligned112.zip", "lfw_rest_ge2_aligned112_q92.zip")
     folder = Path(os.environ.get("FACEASSAY_DATA", "")) / "lfw"
     if missing := [name for name in needed if not (folder / name).is_file()]:
         session.skip(f"set FACEASSAY_DATA to a folder that holds lfw/ with {' and '.join(missing)}")
-    session.run(environment(session), "tests/sanity/iresnet_on_lfw.py", external=True)
+    session.run(environment(session), f"tests/sanity/{script}", *arguments, external=True)
 
 
 @nox.session

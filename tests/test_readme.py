@@ -63,7 +63,16 @@ def test_the_demo_session_runs_at_a_small_size(tmp_path):
     ]
     run([sys.executable, "-m", "nox", "-s", "demo", "--", *arguments], cwd=ROOT)
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"table.csv", "table.md", "table.tex", "table.html", "cost.csv", "cards.md", "cards.json"}
+    assert names == {
+        "table.csv",
+        "differences.csv",
+        "table.md",
+        "table.tex",
+        "table.html",
+        "cost.csv",
+        "cards.md",
+        "cards.json",
+    }
 
 
 def write_what_the_commands_score(folder):

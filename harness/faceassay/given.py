@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from faceassay import keys
 from faceassay.contracts import DataError, DatasetPlugin, FaceDataset, Pack, PackReader, Plugin
 from faceassay.datasets import identity_range, select_identities
+from faceassay.sourcecode import closure, digest_of
+from faceassay.validation import IMAGES_OF_PAIRS, PairValidation
 
 
 class Given(Protocol):
@@ -101,6 +103,54 @@ class DataInput:
 
 
 @dataclass(frozen=True)
+class ValidationInput:
+    """Name the images on which states of a training are measured, and how, as an input of a stage.
+
+    Attributes:
+        data: the images.
+        checks, pairs: see ``PairValidation``.
+    """
+
+    data: DataInput
+    checks: int
+    pairs: int
+
+    @property
+    def name(self) -> str:
+        """Name of the data."""
+        return self.data.name
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the data."""
+        return self.data.fingerprint
+
+    @property
+    def absent(self) -> str:
+        """What to supply where the data is not there."""
+        return self.data.absent
+
+    @property
+    def passes(self) -> int:
+        """How many images are embedded for one training, at most."""
+        return self.checks * min(self.data.images, IMAGES_OF_PAIRS * self.pairs)
+
+    def open(self, device: str = "cpu", threads: int = 1) -> PairValidation:
+        """Open the data.
+
+        Raises:
+            DataError: when it is absent, or changed since the graph was made.
+        """
+        return PairValidation(self.data.open(), self.checks, self.pairs)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The part of a key that stands for what is measured."""
+        counts = {"checks": self.checks, "pairs": self.pairs}
+        return {"validation": {"data": self.data.document, **counts, "core": _measuring_digest()}}
+
+
+@dataclass(frozen=True)
 class PackInput:
     """Name the pack of a benchmark as an input of a stage.
 
@@ -167,6 +217,12 @@ class PackInput:
 def plugin_digest(cls: type[Plugin]) -> str:
     """Return the digest of a plugin's code, taken once in a process: hundreds of stages ask for it."""
     return keys.code_digest(cls)
+
+
+@lru_cache
+def _measuring_digest() -> str:
+    """Return the digest of the code that measures."""
+    return digest_of(closure("faceassay.validation", packages=("faceassay",)))
 
 
 def _opened(plugin: DatasetPlugin, identities: str | tuple[str, ...] | None) -> FaceDataset:

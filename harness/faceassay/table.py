@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceassay.contracts import Interval
+from faceassay.paired import Pairing
 from faceassay.results import CellResult, Results
 from faceassay.spec.reader import Benchmark
+from faceassay.standings import ColumnStandings, standings
 from faceassay.statistics import Summary, mean_replicates, resampled_mean, summarise
 
 FACT_COLUMNS = ("Method", "Group", "Aux", "n_s", "n_r", "Updates")
@@ -31,12 +33,16 @@ class TableCell:
         failure: why a seed has no number, None when all have.
         interval: of the only seed that has a number what its evaluation gives; of several, of their mean, from
             replicates that the same draws gave: it covers the test people, not seeds. None where there is none.
+        letters: rows of the column that share a letter are not separable; empty where nothing can be separated.
+        winner: whether it is better than every other row of the column.
     """
 
     summary: Summary | None
     values: tuple[float | None, ...]
     failure: str | None
     interval: Interval | None = None
+    letters: str = ""
+    winner: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,13 @@ class Table:
         columns: benchmark and metric identity, then `AVERAGE` and its name.
         seeds: the seeds whose values each cell holds.
         rows: one for each method, with one cell for each column.
+        standings: of each column, how its rows stand to the baseline and to one another.
     """
 
     columns: tuple[tuple[str, str], ...]
     seeds: tuple[int, ...]
     rows: tuple[TableRow, ...]
+    standings: tuple[ColumnStandings, ...]
 
 
 def build(results: Results) -> Table:
@@ -73,7 +81,30 @@ def build(results: Results) -> Table:
         measured = {b.name: _measured(results, method.name, b) for b in results.matrix.benchmarks}
         cells = tuple(_cell(measured[benchmark], metric) for benchmark, metric in columns)
         rows.append(TableRow(facts, (*cells, *(_average(measured, average.members) for average in averages))))
-    return Table((*columns, *((AVERAGE, average.name) for average in averages)), seeds, tuple(rows))
+    members = [*((column,) for column in columns), *(average.members for average in averages)]
+    of_columns = _standings(results, rows, members)
+    every = (*columns, *((AVERAGE, average.name) for average in averages))
+    return Table(every, seeds, tuple(_marked(row, of_columns) for row in rows), of_columns)
+
+
+def _standings(
+    results: Results, rows: Sequence[TableRow], columns: Sequence[Sequence[tuple[str, str]]]
+) -> tuple[ColumnStandings, ...]:
+    """Return how the rows stand in each column, given by its members."""
+    pairing, found = Pairing((results,)), []
+    for place, members in enumerate(columns):
+        cells = {str(row.facts[0]): row.cells[place] for row in rows}
+        means = {name: cell.summary.mean for name, cell in cells.items() if cell.summary and None not in cell.values}
+        found.append(standings(pairing, members, means))
+    return tuple(found)
+
+
+def _marked(row: TableRow, of_columns: Sequence[ColumnStandings]) -> TableRow:
+    """Return a row whose cells say with which others they are tied."""
+    name = str(row.facts[0])
+    marks = [(column.letters.get(name, ""), column.winner == name) for column in of_columns]
+    cells = zip(row.cells, marks, strict=True)
+    return replace(row, cells=tuple(replace(cell, letters=of, winner=won) for cell, (of, won) in cells))
 
 
 @dataclass(frozen=True)

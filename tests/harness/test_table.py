@@ -130,7 +130,9 @@ def test_csv_holds_nothing_that_differs_between_two_runs(finished, tmp_path):
 
 
 def test_a_report_from_the_store_alone_equals_that_of_the_run(finished, tmp_path):
-    names = ("table.csv", "table.md", "table.tex", "cost.csv", "table.html", "cards.md", "cards.json")
+    names = (
+        "table.csv", "differences.csv", "table.md", "table.tex", "cost.csv", "table.html", "cards.md", "cards.json",
+    )  # fmt: skip
     made = command("report", finished.matrix, "--store", finished.store, "--out", tmp_path)
     assert (made.exit_code, made.output.splitlines()) == (0, [str(tmp_path / name) for name in names])
     assert [(tmp_path / name).read_bytes() for name in names] == [(finished.out / name).read_bytes() for name in names]

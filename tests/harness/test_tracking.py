@@ -26,7 +26,7 @@ from matrices import changed, write_faces
 
 RUNS = {f"{method}, seed {seed}" for method in METHODS for seed in SEEDS} | {"table"}
 NOBODY = "http://127.0.0.1:9"
-REPORT = ("table.csv", "table.md", "table.tex", "cost.csv", "table.html", "cards.md", "cards.json")
+REPORT = ("table.csv", "differences.csv", "table.md", "table.tex", "cost.csv", "table.html", "cards.md", "cards.json")
 
 
 @pytest.fixture(scope="module")

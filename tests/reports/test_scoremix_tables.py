@@ -242,13 +242,13 @@ def nox(*arguments):
 def test_the_session_lists_the_tables():
     said = nox()
     assert said.returncode == 0
-    assert "demo, id3-table1, scoremix-table1, scoremix-table2" in said.stdout + said.stderr
+    assert "demo, generator-or-not, id3-table1, scoremix-table1, scoremix-table2" in said.stdout + said.stderr
 
 
 def test_the_session_refuses_a_table_that_is_not_there():
     said = nox("scoremix-table3")
     assert said.returncode != 0
-    assert "no table is called 'scoremix-table3': choose one of demo, id3-table1, scoremix-table1" in said.stdout + said.stderr
+    assert "no table is called 'scoremix-table3': choose one of demo, generator-or-not, id3-table1" in said.stdout + said.stderr
 
 
 def test_the_papers_scale_is_planned_without_torch(tmp_path):

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from faceassay.audit.model import AuditSpec, Reference
 from faceassay.audit.tables import Row, Table, read_lines, read_table
+from faceassay.spec.faults import named_fault
 from faceassay.spec.near import near
 from faceassay.spec.reader import SpecError
 from faceassay.spec.yaml import Located, Path_, Problem, read_yaml
@@ -75,7 +76,8 @@ def _validated(located: Located) -> AuditSpec:
         return AuditSpec.model_validate_json(json.dumps(located.data), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise SpecError([Problem(located.place(tuple(d["loc"])), d["msg"]) for d in details]) from None
+        faults = [Problem(located.place(tuple(d["loc"])), named_fault(AuditSpec, (), d)) for d in details]
+        raise SpecError(faults) from None
 
 
 def _unknown(spec: AuditSpec, tables: Mapping[str, Table]) -> Iterator[tuple[Path_, str]]:

@@ -7,6 +7,7 @@ import sys
 import click
 
 from faceassay.cli.audit import audit
+from faceassay.cli.claims import claims
 from faceassay.cli.data import data
 from faceassay.cli.evaluate import evaluate
 from faceassay.cli.figure import figure
@@ -37,5 +38,5 @@ def main() -> None:
     """Assay synthetic face data: methods by benchmarks, every number with its key."""
 
 
-for command in (list_plugins, describe, plan, run, report, figure, quality, evaluate, data, mlflow, audit):
+for command in (list_plugins, describe, plan, run, report, claims, figure, quality, evaluate, data, mlflow, audit):
     main.add_command(command)

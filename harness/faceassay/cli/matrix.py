@@ -25,8 +25,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def matrix_options(command: Command) -> Command:
     """Add what every command about a matrix takes."""
+    return click.option("--profile", help="Override sizes by this profile of the matrix.")(stored_matrix(command))
+
+
+def stored_matrix(command: Command) -> Command:
+    """Add a matrix and the store."""
     for option in (
-        click.option("--profile", help="Override sizes by this profile of the matrix."),
         click.option(
             "--store",
             type=click.Path(file_okay=False, path_type=Path),
@@ -57,15 +61,21 @@ def out_option(command: Command) -> Command:
     help="Sustained rate at which the GPU-hours are computed, in 10^12 operations a second.",
 )
 def plan(matrix: Path, store: Path, profile: str | None, teraflops: float) -> None:
-    """Show the stages of MATRIX, what is cached, and what the rest will cost, absent data included."""
-    from faceassay.cli.planning import plan_lines, unread_lines
+    """Show the stages of MATRIX, what is cached, what the rest will cost, and what its seeds can detect."""
+    from faceassay.cli.planning import claim_lines, plan_lines, unread_lines
+    from faceassay.cli.power import power_lines
     from faceassay.expand import expand
+    from faceassay.report.differences import CSV
 
     _, spec = read(matrix, profile)
     for line in unread_lines(spec):
         click.echo(line)
-    graph = expand(spec)
-    for line in plan_lines(graph, opened(store), report_folder(spec, None) / "cost.csv", teraflops):
+    graph, folder = expand(spec), report_folder(spec, None)
+    for line in plan_lines(graph, opened(store), folder / "cost.csv", teraflops):
+        click.echo(line)
+    for line in power_lines(spec, graph, opened(store), folder / CSV):
+        click.echo(line)
+    for line in claim_lines(spec):
         click.echo(line)
 
 

@@ -48,7 +48,7 @@ def _is_list(cls: Any, name: str) -> bool:
 
 def _faults(cls: Any, errors: Sequence[Any]) -> Iterator[str]:
     """Yield what is wrong with the parameters; a list that lacks its wrong items is not told too short as well."""
-    from faceassay.spec.reader import fault
+    from faceassay.spec.faults import fault
 
     places = [error["loc"] for error in errors]
     for place, error in zip(places, errors, strict=True):

@@ -12,10 +12,12 @@ from faceassay.contracts import Plugin, data_paths
 from faceassay.estimates import Rates, estimate, expected_bytes, recorded_rates
 from faceassay.fingerprints import unread
 from faceassay.graph import Graph, Stage
+from faceassay.inference import FEWEST_SEEDS, too_few
 from faceassay.pricing import ASSUMPTIONS, Price, price, total
 from faceassay.progress import duration, stage_count
 from faceassay.report.words import counted
 from faceassay.spec import MatrixSpec
+from faceassay.spec.claim_entries import OF_TWO_ROWS
 from faceassay.states import State, required_stages, state_of
 from faceassay.store import Store
 
@@ -56,6 +58,14 @@ def unread_lines(matrix: MatrixSpec) -> Iterator[str]:
         if size:
             much = f"{size / 2**20:,.1f} MiB in {counted(files, 'file')}"
             yield f"{name}: {much} must be read first, once, to be fingerprinted"
+
+
+def claim_lines(matrix: MatrixSpec) -> Iterator[str]:
+    """Yield that the seeds of a matrix are too few for the claims beside it, where they are."""
+    count = len(matrix.spec.seeds)
+    if matrix.claims and count < FEWEST_SEEDS:
+        about = [claim for claim in matrix.claims.claims if claim.entry.kind in OF_TWO_ROWS and not claim.entry.needs]
+        yield f"{matrix.claims.path.name}: {counted(len(about), 'claim')} about differences; {too_few(count)}"
 
 
 def _row(stage: Stage, state: State, rates: Rates, teraflops: float) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
@@ -89,3 +90,65 @@ class Recognizer(Trainable):
     @abstractmethod
     def load(self, folder: Path, device: str) -> FittedRecognizer:
         """Load what ``fit`` wrote into ``folder``."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Say which state of a training was kept.
+
+    Attributes:
+        update: optimizer steps that had been made.
+        scores: (optimizer steps, score) of every state that it was chosen from, in their order.
+    """
+
+    update: int
+    scores: tuple[tuple[int, float], ...]
+
+    @classmethod
+    def best_of(cls, scores: Sequence[tuple[int, float]]) -> Chosen:
+        """Return the choice of the highest of ``scores``, of equal ones the earliest."""
+        return cls(max(scores, key=lambda scored: (scored[1], -scored[0]))[0], tuple(scores))
+
+    @property
+    def score(self) -> float:
+        """Score of the kept state."""
+        return dict(self.scores)[self.update]
+
+
+class Validation(Protocol):
+    """Measure states of a training on images of people that nothing is trained on."""
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 (hex) of the images and of all that decides a score."""
+
+    @property
+    def images(self) -> int:
+        """How many images ``score`` embeds."""
+
+    def points(self, updates: int) -> Sequence[int]:
+        """Return after which of ``updates`` optimizer steps a state is measured, rising; the last is among them."""
+
+    def score(self, embed: Callable[[ImageBatch], FloatArray]) -> float:
+        """Return the score of a state, higher is better, by what ``FittedRecognizer.embed`` would return of it.
+
+        Raises:
+            FaceassayError: when an embedding is not finite.
+        """
+
+
+class ChoosingRecognizer(Recognizer):
+    """Train as a recognizer does, and keep the best of several states where a matrix names a validation set.
+
+    Any other recognizer keeps the last state; a matrix with a validation set refuses it.
+    """
+
+    @abstractmethod
+    def fit_choosing(self, data: FaceDataset, validation: Validation, run: StageContext) -> Chosen | None:
+        """Train on ``data`` as ``fit`` does, and write the state with the highest score into ``run.folder``.
+
+        Of equal scores the earliest state is kept. The training itself must not depend on the validation.
+
+        Returns:
+            Which state was kept; None in all processes but the first.
+        """

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from faceassay.claims.findings import Finding
 from faceassay.contracts import Curve, FaceDataset
-from faceassay.report import card_pages, published, quality
+from faceassay.report import card_pages, claims, differences, published, quality
 from faceassay.report.figures import curves_svg, panel_images, png_address
 from faceassay.report.notes import absent, missing, sections
 from faceassay.report.text import TEXT_COLUMNS
@@ -28,8 +29,8 @@ class Panel:
     images: tuple[tuple[str, str], ...]
 
 
-def page(results: Results, table: Table) -> str:
-    """Return the whole page."""
+def page(results: Results, table: Table, findings: Sequence[Finding] = ()) -> str:
+    """Return the whole page, with what was found of claims."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -51,6 +52,14 @@ def page(results: Results, table: Table) -> str:
         absent=absent(results),
         sections=sections(results, table),
         cards=card_pages,
+        differences=differences,
+        differing=differences.difference_rows(results, table),
+        differing_heading=differences.heading(results),
+        differing_notes=list(differences.difference_notes(results, table)) if len(table.rows) > 1 else [],
+        claims=claims,
+        claimed=claims.claims_rows(findings),
+        claimed_summary=claims.summary(findings),
+        claimed_notes=list(claims.claims_notes(results.matrix.claims, findings)) if results.matrix.claims else [],
         published=published,
         compared=published.published_rows(results, table),
         published_notes=list(published.published_notes(results)),

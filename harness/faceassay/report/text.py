@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from faceassay.claims.findings import Finding
 from faceassay.contracts.running import PASSES
-from faceassay.report import card_pages, intervals, published, quality
+from faceassay.report import card_pages, claims, differences, intervals, published, quality
 from faceassay.report.notes import Missing, Section, absent, missing, sections
 from faceassay.report.plain import as_csv, escaped, grid
 from faceassay.report.words import cell_text, extent, headings, title
@@ -50,13 +51,13 @@ def cost_csv(results: Results) -> str:
     return as_csv(COST_COLUMNS, rows)
 
 
-def markdown(results: Results, table: Table) -> str:
-    """Return the table with its notes as Markdown.
+def markdown(results: Results, table: Table, findings: Sequence[Finding] = ()) -> str:
+    """Return the table with its notes as Markdown, and what was found of claims.
 
     The columns carry short names of the metrics, so that the raw text can be read too; a note gives the identities.
     """
     header = [*FACT_COLUMNS, *headings(results)]
-    rows = [[*row.facts, *(cell_text(cell) for cell in row.cells)] for row in table.rows]
+    rows = [[*row.facts, *map(_marked, row.cells)] for row in table.rows]
     lacking, notes = missing(results), sections(results, table)
     identities = Section("Columns", tuple(_identities(results)))
     notes[1:1] = [identities] if identities.items else []
@@ -67,7 +68,8 @@ def markdown(results: Results, table: Table) -> str:
     for section in notes:
         within = _interval_grid(table, header[len(FACT_COLUMNS) :]) if section.heading == intervals.HEADING else ()
         parts += [f"## {section.heading}", *within, _bullets(section)]
-    parts += [f"[{card_pages.LINK}]({card_pages.MARKDOWN})", *_published(results, table)]
+    parts += [f"[{card_pages.LINK}]({card_pages.MARKDOWN})", *_differences(results, table), *_claims(results, findings)]
+    parts += _published(results, table)
     measured = quality.quality_rows(results)
     if measured:
         parts += [f"## {quality.HEADING}", grid(quality.COLUMNS, measured, (0,)), quality.EXPLANATION]
@@ -91,6 +93,28 @@ def _interval_grid(table: Table, columns: Sequence[str]) -> Iterator[str]:
 def _limits(cell: TableCell) -> str:
     text = cell_text(cell)
     return text.limits or ("none" if cell.summary else text.value)
+
+
+def _marked(cell: TableCell) -> str:
+    text = cell_text(cell)
+    return f"**{text.number}** {text.letters}" if text.winner else str(text)
+
+
+def _differences(results: Results, table: Table) -> Iterator[str]:
+    if len(table.rows) > 1:
+        yield f"## {escaped(differences.heading(results))}"
+        rows = differences.difference_rows(results, table)
+        if rows:
+            yield grid(differences.COLUMNS, rows, differences.TEXT_COLUMNS)
+        yield _bullets(Section("", tuple(differences.difference_notes(results, table))))
+
+
+def _claims(results: Results, findings: Sequence[Finding]) -> Iterator[str]:
+    if findings and results.matrix.claims:
+        yield f"## {claims.HEADING}"
+        yield claims.summary(findings)
+        yield grid(claims.COLUMNS, claims.claims_rows(findings), claims.TEXT_COLUMNS)
+        yield _bullets(Section("", tuple(claims.claims_notes(results.matrix.claims, findings))))
 
 
 def _published(results: Results, table: Table) -> Iterator[str]:

@@ -21,6 +21,8 @@ class CellText:
         reason: why a seed has no number, empty where all have.
         limits: of the interval in percent, empty where there is none.
         basis: what the limits are of.
+        letters: rows of a column that share one are not separable; empty where nothing can be separated.
+        winner: whether the row is better than every other one.
     """
 
     value: str
@@ -29,9 +31,16 @@ class CellText:
     reason: str = ""
     limits: str = ""
     basis: str = ""
+    letters: str = ""
+    winner: bool = False
 
     def __str__(self) -> str:
-        return self.value + (f" ± {self.spread}" if self.spread else "") + (f" ({self.mark})" if self.mark else "")
+        return self.number + (f" ({self.mark})" if self.mark else "") + (f" {self.letters}" if self.letters else "")
+
+    @property
+    def number(self) -> str:
+        """The mean with its spread: what is bold where the row is better than every other one."""
+        return self.value + (f" ± {self.spread}" if self.spread else "")
 
 
 def title(results: Results) -> str:
@@ -63,6 +72,19 @@ def percent(value: float) -> str:
     return f"{100 * value:.2f}"
 
 
+def points(difference: float) -> str:
+    """Return a difference of fractions in percentage points with its sign: ``+1.20``, ``-0.35``, ``0.00``."""
+    text = f"{100 * difference:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text
+
+
+def reach(difference: float | None) -> str:
+    """Return a detectable difference in percentage points: ``1.52``, ``over 100``, ``unknown``."""
+    if difference is None:
+        return "unknown"
+    return "over 100" if difference > 1 else percent(difference)
+
+
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun: ``1 seed``, ``4,200,000 images``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
@@ -87,9 +109,8 @@ def cell_text(cell: TableCell) -> CellText:
         return CellText(reason.partition(":")[0], reason=reason)
     spread = "" if cell.summary.sd is None else percent(cell.summary.sd)
     mark = f"{cell.summary.n} of {len(cell.values)} seeds" if reason else ""
-    if cell.interval is None:
-        return CellText(percent(cell.summary.mean), spread, mark, reason)
-    return CellText(percent(cell.summary.mean), spread, mark, reason, limits(cell.interval), basis(cell.interval))
+    shown = ("", "") if cell.interval is None else (limits(cell.interval), basis(cell.interval))
+    return CellText(percent(cell.summary.mean), spread, mark, reason, *shown, cell.letters, cell.winner)
 
 
 def limits(interval: Interval) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -25,9 +25,11 @@ from faceassay.contracts import (
 from faceassay.contracts.plugin import ABSENT, DATA_VARIABLE
 from faceassay.registry import RESERVED_PARAMETERS, Registry
 from faceassay.spec.averages import Average, possible_metrics, resolved
+from faceassay.spec.claims import Claims, read_claims
+from faceassay.spec.faults import named_fault
 from faceassay.spec.model import BroughtEntry, Expected, ExpectedData, MethodEntry, Spec
 from faceassay.spec.near import near
-from faceassay.spec.needs import broken_rule, told_twice, unmet
+from faceassay.spec.needs import broken_rule, told_twice, unbalanced, unmet
 from faceassay.spec.profiles import Dropped, apply_profile
 from faceassay.spec.published import Known, Published, read_published
 from faceassay.spec.yaml import Located, Path_, Place, Problem, read_yaml
@@ -136,6 +138,7 @@ class MatrixSpec:
     dropped: Dropped = field(default_factory=dict)
     attributes: tuple[AttributePredictor, ...] = ()
     judge: TrainedJudge | BroughtEntry | None = None
+    claims: Claims | None = None
 
     @property
     def trained_on(self) -> tuple[str, ...]:
@@ -144,9 +147,25 @@ class MatrixSpec:
         return tuple(dict.fromkeys(name for name in used if name))
 
     @property
+    def seen_by_recognizers(self) -> tuple[str, ...]:
+        """Names of the entries of ``data`` that recognizers are trained on or chosen by, ``train`` first."""
+        chosen_by = [self.spec.validation.data] if self.spec.validation else []
+        return (*self.trained_on, *chosen_by)
+
+    @property
     def baseline(self) -> str:
         """Name of the row that the others are compared with."""
         return self.spec.baseline or self.methods[0].name
+
+    def generator_seed_of(self, seed: int) -> int:
+        """Return the seed of the generator that everything made for ``seed`` uses.
+
+        Entry i of ``seeds`` uses generator i modulo their number.
+
+        Raises:
+            ValueError: when the matrix has no such seed.
+        """
+        return self.spec.generators[self.spec.seeds.index(seed) % len(self.spec.generators)]
 
 
 def read_matrix(path: Path, registry: Registry, profile: str | None = None) -> MatrixSpec:
@@ -167,7 +186,7 @@ def read_matrix(path: Path, registry: Registry, profile: str | None = None) -> M
     reading = _Reading(located, registry, path.parent)
     matrix = reading.matrix(path, profile)
     if matrix is not None:
-        matrix = reading.with_columns(replace(matrix, dropped=dropped))
+        matrix = reading.with_claims(reading.with_columns(replace(matrix, dropped=dropped)))
     if reading.problems or matrix is None:
         raise SpecError(reading.problems)
     return matrix
@@ -218,6 +237,14 @@ class _Reading:
         matrix = replace(matrix, averages=averages)
         return replace(matrix, published=self._published(matrix))
 
+    def with_claims(self, matrix: MatrixSpec) -> MatrixSpec:
+        """Return the matrix with the claims beside it, whose rows and columns must be known."""
+        if self.problems:
+            return matrix
+        claims, problems = read_claims(matrix)
+        self.problems += problems
+        return replace(matrix, claims=claims)
+
     def _complain(self, within: Path_, where: Path_, message: str) -> None:
         self.problem((*within, *where), message)
 
@@ -250,7 +277,7 @@ class _Reading:
             return model.model_validate_json(json.dumps(raw), strict=True, context={**self.context, **(context or {})})
         except ValidationError as error:
             for detail in error.errors(include_url=False):
-                self.problem((*where, *detail["loc"]), _message(model, where, detail))
+                self.problem((*where, *detail["loc"]), named_fault(model, where, detail))
             return None
 
     def plugin(self, kind: str, choice: Any, where: Path_, expected: bool = False) -> Any:
@@ -358,6 +385,8 @@ class _Reading:
         rows = [entry.name for entry in spec.methods]
         self._known(("train",), spec.train, spec.data, "entry of data")
         self._known(("held_out",), spec.held_out, spec.data, "entry of data")
+        if spec.validation:
+            self._known(("validation", "data"), spec.validation.data, spec.data, "entry of data")
         for i, benchmark in enumerate(spec.benchmarks):
             self._known(("benchmarks", i, "data"), benchmark.data, spec.data, "entry of data")
         for i, method in enumerate(spec.methods):
@@ -374,6 +403,9 @@ class _Reading:
         self._unique(("methods",), rows)
         self._unique(("benchmarks",), [entry.name for entry in spec.benchmarks])
         self._unique(("seeds",), spec.seeds)
+        self._unique(("generator_seeds",), spec.generators)
+        for message in unbalanced(spec):
+            self.problem(("generator_seeds",), message)
 
     def _known(self, where: Path_, name: str | None, known: Iterable[str], what: str) -> None:
         if name is not None and name not in known:
@@ -411,39 +443,3 @@ def _choices(raw: Mapping[str, Any]) -> Iterator[tuple[Path_, str, Any, bool]]:
 def _entries(value: Any, shape: type) -> Iterable[tuple[Any, Any]]:
     items: Any = value if isinstance(value, shape) else shape()
     return items.items() if isinstance(items, dict) else enumerate(items)
-
-
-def _message(model: type[BaseModel], where: Path_, detail: Any) -> str:
-    name = ".".join(map(str, (*where, *detail["loc"])))
-    return f"{name or 'file'}: {fault(model, detail)}"
-
-
-def fault(model: type[BaseModel], detail: Any) -> str:
-    """Return in words what an entry of pydantic's ``errors()`` says of a value of ``model``, without its place."""
-    if detail["type"] == "extra_forbidden":
-        part = _part(model, detail["loc"])
-        known = [field.alias or known for known, field in part.model_fields.items()] if part else []
-        return f"unknown parameter{near(str(detail['loc'][-1]), known) if part else ''}"
-    given = "" if detail["type"] == "missing" or isinstance(detail["input"], dict | list) else _given(detail["input"])
-    return f"{detail['msg'].removeprefix('Value error, ')}{given}"
-
-
-def _part(model: type[BaseModel], where: Sequence[str | int]) -> type[BaseModel] | None:
-    """Return the model that the value at ``where`` is a field of, None where it is no field of a model."""
-    part: type[BaseModel] | None = model
-    for step in where[:-1]:
-        if part is not None and isinstance(step, str):
-            field = part.model_fields.get(step)
-            part = next(_models(field.annotation), None) if field else None
-    return part
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models(inner)
-
-
-def _given(value: Any) -> str:
-    return f" (got {value!r})"

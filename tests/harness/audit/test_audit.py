@@ -185,7 +185,11 @@ def test_an_earlier_audit_is_compared_line_by_line(written):
         (SPEC.replace("of: [A, B]", "of: [A, D]"), "", r"audit.yaml:13:\d+: one has no column 'D'"),
         (SPEC, SAME.replace("two, c / 1", "two, d / 1"), r"audit.yaml:23:\d+: two has no row 'd / 1'; did you mean"),
         (SPEC, SAME.replace("[one, old]", "[ohne, old]"), r"audit.yaml:24:\d+: no table is called 'ohne'"),
-        (SPEC.replace("kind: rank", "sort: rank"), "", r"audit.yaml:6:\d+: "),
+        (
+            SPEC.replace("kind: rank", "sort: rank"),
+            "",
+            r"audit.yaml:6:\d+: metrics.C.sort: unknown parameter",
+        ),
         (SPEC.replace("two.csv", "none.csv"), "", r"none.csv:1:1: cannot be read"),
         (SPEC.replace("rows: [method]", "rows: [name]"), "", r"one.csv:1:1: has no column name; it has method, A"),
         (SPEC.replace("rows: [method, size]", "rows: [size]"), "", r"two.csv:1:1: two rows are called '1'"),

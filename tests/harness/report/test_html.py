@@ -297,7 +297,9 @@ def test_a_report_of_one_seed_says_nothing_about_lines_of_seeds(finished):
 
 def test_a_report_is_four_files(finished, tmp_path):
     written = write_report(finished.results(), tmp_path / "new" / "folder")
-    assert [path.name for path in written] == ["table.csv", "table.md", "table.tex", "cost.csv", "table.html", *CARDS]
+    assert [path.name for path in written] == [
+        "table.csv", "differences.csv", "table.md", "table.tex", "cost.csv", "table.html", *CARDS,
+    ]  # fmt: skip
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == sorted(p.name for p in written)
 
 

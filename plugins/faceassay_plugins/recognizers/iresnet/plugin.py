@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from faceassay.contracts import FaceDataset, FittedRecognizer, Recognizer, StageContext, parameter
+from faceassay.contracts import (
+    ChoosingRecognizer,
+    Chosen,
+    FaceDataset,
+    FittedRecognizer,
+    StageContext,
+    Validation,
+    parameter,
+)
 from faceassay_plugins.recognizers.iresnet.presets import PRESETS
 from faceassay_plugins.recognizers.iresnet.size import Family, multiply_adds, parameters
 
@@ -33,12 +41,12 @@ Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
-class IResNet(Recognizer):
+class IResNet(ChoosingRecognizer):
     """Train a residual network with a margin loss.
 
     The defaults are the recipe of AdaFace and CVLface for CASIA-WebFace on the network of arcface_torch; the presets
-    are recipes as public code has them. The result is the network after the last update: no checkpoint is chosen by a
-    score.
+    are recipes as public code has them. The result is the network after the last update, unless the matrix names
+    images that choose another.
     """
 
     name: ClassVar[str] = "iresnet"
@@ -223,6 +231,19 @@ class IResNet(Recognizer):
         from faceassay_plugins.recognizers.iresnet.training import train
 
         train(self, data, run)
+
+    def fit_choosing(self, data: FaceDataset, validation: Validation, run: StageContext) -> Chosen | None:
+        """Train as ``fit`` does, and write the state with the highest score; ``history.json`` has every score.
+
+        Returns:
+            Which state was kept; None in all processes but the first.
+
+        Raises:
+            FaceassayError, DivergenceError: as ``fit``.
+        """
+        from faceassay_plugins.recognizers.iresnet.training import train
+
+        return train(self, data, run, validation)
 
     def load(self, folder: Path, device: str) -> FittedRecognizer:
         """Load what ``fit`` wrote into ``folder``."""
