@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from faceassay.cli.audit import audit
 from faceassay.cli.check import check
 from faceassay.cli.claims import claims
 from faceassay.cli.data import data
@@ -41,6 +42,6 @@ def main() -> None:
 
 _ABOUT_PLUGINS = (list_plugins, describe, new, check)
 _ABOUT_MATRICES = (plan, run, report, claims, figure, quality)
-_BESIDE = (evaluate, data, mlflow)
+_BESIDE = (evaluate, data, audit, mlflow)
 for command in (*_ABOUT_PLUGINS, *_ABOUT_MATRICES, *_BESIDE):
     main.add_command(command)
