@@ -26,6 +26,7 @@ from conforming import (
 )
 from faceassay import Evaluation, LabelMix, PairSample, parameter
 from faceassay.testing import FaceArrays, faces
+from faceassay_plugins.datasets.folder import Folder
 from faceassay_protocols.packs import PairPack
 
 BROKEN = {}
@@ -701,6 +702,21 @@ shows("images_are_the_callers_own", images=reading_views)("ReadsViews")
 shows("stored_files_are_images", "colours_keep_their_order", encoded=lambda self, i: b"no image")("StoresNothing")
 shows("colours_keep_their_order", images=lambda self, i: IMAGES(self, i)[..., ::-1].copy())("ReadsBgr")
 shows("inputs_stay_as_they_are", images=reading_into)("WritesIntoTheIndex")
+
+
+@breaks("recognises_its_own")
+class TakesAnyFolder(Folder):
+    @classmethod
+    def recognises(cls, path):
+        return True
+
+
+@breaks("writing_is_read_back")
+class WritesUnderOtherNames(Folder):
+    @classmethod
+    def write(cls, data, target, advance):
+        written = Folder.write(data.renamed(tuple(reversed(data.identities))), target, advance)
+        return replace(written, identities=data.identities)
 
 
 # --- protocols

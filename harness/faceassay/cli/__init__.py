@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from faceassay.cli.audit import audit
 from faceassay.cli.check import check
 from faceassay.cli.claims import claims
 from faceassay.cli.data import data
@@ -42,10 +43,8 @@ def main() -> None:
     """Assay synthetic face data: methods by benchmarks, every number with its key."""
 
 
-COMMANDS = (
-    *(list_plugins, describe, new, check, plan, run, report, claims, explain, verify, figure, quality),
-    *(evaluate, data, store, mlflow),
-)
-
-for command in COMMANDS:
+_ABOUT_PLUGINS = (list_plugins, describe, new, check)
+_ABOUT_MATRICES = (plan, run, report, claims, explain, verify, figure, quality)
+_BESIDE = (evaluate, data, store, audit, mlflow)
+for command in (*_ABOUT_PLUGINS, *_ABOUT_MATRICES, *_BESIDE):
     main.add_command(command)
