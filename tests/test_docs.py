@@ -12,6 +12,7 @@ import click
 import pytest
 
 from faceassay import contracts
+from faceassay.audit import model as audit
 from faceassay.cli import main
 from faceassay.hookspecs import KINDS
 from faceassay.registry import load_plugins
@@ -23,7 +24,7 @@ REGISTRY = load_plugins()
 BUNDLED = sorted({name for (_, name), origin in REGISTRY.origins.items() if origin.distribution == "faceassay"})
 WORDS = {
     f"{part.__name__}.{name}"
-    for module in (model, claim_entries)
+    for module in (model, claim_entries, audit)
     for part in vars(module).values()
     if isinstance(part, type) and part.__module__ == module.__name__ and hasattr(part, "model_fields")
     for name in (field.alias or name for name, field in part.model_fields.items())
@@ -80,7 +81,7 @@ def test_every_hook_is_mentioned_with_its_contract(kind):
 
 
 @pytest.mark.parametrize("word", sorted(WORDS))
-def test_every_word_of_a_matrix_and_its_claims_is_mentioned(word):
+def test_every_word_of_files_that_users_write_is_mentioned(word):
     assert is_mentioned(word.partition(".")[2])
 
 
