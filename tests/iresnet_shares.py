@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -13,13 +14,14 @@ import torch
 from torch import Tensor, distributed, multiprocessing, nn
 
 from faceassay.checkpoints import FolderCheckpoints
+from faceassay.validation import PairValidation
 from faceassay_plugins.recognizers.iresnet.course import batches
 from faceassay_plugins.recognizers.iresnet.loss import Objective
 from faceassay_plugins.recognizers.iresnet.plugin import IResNet
-from faceassay_plugins.recognizers.iresnet.training import Training
+from faceassay_plugins.recognizers.iresnet.training import Training, train
 from fakes import Log, stage_context, toy_faces
 
-KEPT = "kept"
+KEPT, START = "kept", "start"
 
 
 def faces(people: int = 4):
@@ -27,14 +29,21 @@ def faces(people: int = 4):
 
 
 def fit_together(
-    recipe: IResNet, folder: Path, world: int = 2, keep: Collection[int] = (), resume: bool = False, people: int = 4
+    recipe: IResNet,
+    folder: Path,
+    world: int = 2,
+    keep: Collection[int] = (),
+    resume: bool = False,
+    people: int = 4,
+    validation: PairValidation | None = None,
 ) -> None:
     """Train ``recipe`` on toy people in ``world`` processes.
 
-    Copies of the checkpoints of steps ``keep`` stay; with ``resume`` a training takes up each of them.
+    Copies of the checkpoints of steps ``keep`` stay, in KEPT-STEP and START-STEP; with ``resume`` a training takes up
+    each of those in KEPT-STEP.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shared = (world, recipe.model_dump(), folder, keep, resume, people)
+    shared = (world, recipe.model_dump(), folder, keep, resume, people, validation)
     multiprocessing.spawn(_fit_share, shared, nprocs=world)
 
 
@@ -48,6 +57,7 @@ class _Keeping(FolderCheckpoints):
         super().save(step, tensors, document)
         if step in self.keep:
             shutil.copytree(self.folder, _kept(self.folder.parent, step) / self.folder.name)
+            shutil.copytree(self.folder, self.folder.parent / f"{START}-{step}")
 
 
 def _kept(folder: Path, step: int) -> Path:
@@ -55,7 +65,14 @@ def _kept(folder: Path, step: int) -> Path:
 
 
 def _fit_share(
-    rank: int, world: int, parameters: dict[str, Any], folder: Path, keep: Collection[int], resume: bool, people: int
+    rank: int,
+    world: int,
+    parameters: dict[str, Any],
+    folder: Path,
+    keep: Collection[int],
+    resume: bool,
+    people: int,
+    validation: PairValidation | None,
 ) -> None:
     torch.set_num_threads(1)
     meeting = f"file://{folder}/meeting"
@@ -64,8 +81,9 @@ def _fit_share(
         for place in [folder, *(_kept(folder, step) for step in keep if resume)]:
             log, checkpoints = Log(), _Keeping(place / "checkpoints", 0, keep=keep if place == folder else ())
             run = replace(stage_context(place, log=log), rank=rank, world=world, checkpoints=checkpoints)
-            IResNet.model_validate(parameters).fit(faces(people), run)
+            chosen = train(IResNet.model_validate(parameters), faces(people), run, validation)
             (place / f"progress-{rank}").write_text(str(len(log.progress)))
+            (place / f"chosen-{rank}").write_text(json.dumps(chosen and [chosen.update, chosen.scores]))
     finally:
         distributed.destroy_process_group()
 
@@ -91,15 +109,30 @@ class SliceBySlice(nn.Module):
         return self.objective.head(torch.cat(embedded), labels, classes)
 
 
-def reference(recipe: IResNet, folder: Path, world: int = 2, keeps: int = 0, people: int = 4) -> Training:
-    """Train slice by slice in one process and return the training as it is at its end."""
+def reference(
+    recipe: IResNet, folder: Path, world: int = 2, keeps: int = 0, people: int = 4, start: Path | None = None
+) -> Training:
+    """Train slice by slice in one process and return the training as it is at its end.
+
+    Where ``start`` is given, the checkpoint there, of a training in ``world`` processes, is gone on from.
+    """
     data, total = faces(people), recipe.updates_for(24)
     training = Training(recipe, len(data.identities), total, stage_context(folder))
+    first = _taken_up(training, start, world) if start else 0
     training.objective = SliceBySlice(training.objective, world, keeps)
-    order = batches(len(data), recipe.batch_size, training.run.seed)
-    for step, index in enumerate(islice(order, total)):
+    order = batches(len(data), recipe.batch_size, training.run.seed, first)
+    for step, index in enumerate(islice(order, total - first), start=first):
         training.update(step, data.images(index), data.labels[index])
     return training
+
+
+def _taken_up(training: Training, start: Path, world: int) -> int:
+    """Give a training the state of one in several processes; return the number of steps already made."""
+    alone = training.run
+    training.run = replace(alone, world=world, checkpoints=FolderCheckpoints(start))
+    first = training.resume()
+    training.run = alone
+    return first
 
 
 def _buffers(network: nn.Module) -> dict[str, Tensor]:

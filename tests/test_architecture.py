@@ -24,11 +24,11 @@ LAYERS = (
     "noise",
     "blocks checkpoints datasets detection drawing environment fingerprints hookspecs identity lifeline progress "
     "inference sampling seeds serial sourcecode statistics torching",
-    "denoising keys processes quality registry sets shards unions",
+    "denoising keys processes quality registry sets shards unions validation",
     "assessment brought",
-    "given spec stages",
-    "people",
-    "graph judging store",
+    "given scaffold spec stages",
+    "people testing",
+    "graph judging store validating",
     "estimates expand inputs pricing states upkeep",
     "assay assessing provenance ranks results workers",
     "execute paired",
@@ -59,6 +59,7 @@ IMPORTED_ONLY_BY = {
     "faceassay.workers": {"faceassay.execute"},
     "faceassay.ranks": {"faceassay.execute"},
     "faceassay.run": {"faceassay.cli"},
+    "faceassay.testing": {"faceassay.cli"},
     "faceassay_plugins.registration": set(),
     "faceassay_protocols.registration": set(),
 }

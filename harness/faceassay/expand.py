@@ -14,16 +14,17 @@ from faceassay.contracts import (
     Trainable,
 )
 from faceassay.contracts.running import ATTRIBUTES
-from faceassay.given import DataInput, Given, PackInput
+from faceassay.given import DataInput, Given, PackInput, ValidationInput
 from faceassay.graph import SHARED_KINDS, Cell, Graph, Row, Stage, stage_seed
 from faceassay.identity import differentiable, require_size
 from faceassay.judging import brought_recognizer, judging_problems, original_recognizer
-from faceassay.people import people_of_union, shared_people
+from faceassay.people import named, people_of_union, shared_people
 from faceassay.spec import MatrixSpec, SpecError
 from faceassay.spec.model import BroughtEntry
 from faceassay.spec.reader import Benchmark, Method
 from faceassay.spec.yaml import Place, Problem
 from faceassay.unions import Mixture
+from faceassay.validating import validating_problems
 
 
 def expand(matrix: MatrixSpec) -> Graph:
@@ -48,6 +49,7 @@ def opened(matrix: MatrixSpec) -> tuple[dict[str, DataInput], dict[str, PackInpu
         raise SpecError(problems)
     packs, problems = _open_packs(matrix, data)
     problems += _overlaps(matrix, data, packs) + _unfit(matrix, data, packs) + judging_problems(matrix, data)
+    problems += validating_problems(matrix, data, packs)
     if problems:
         raise SpecError(problems)
     return data, packs
@@ -115,11 +117,10 @@ def _overlaps(matrix: MatrixSpec, data: Mapping[str, DataInput], packs: Mapping[
 
 
 def _overlap(benchmark: Benchmark, train: str, shared: Sequence[str]) -> str:
-    names = ", ".join(shared[:5]) + (", ..." if len(shared) > 5 else "")
     apart = f"make data {train!r} and {benchmark.data!r} disjoint"
     remedy = apart if benchmark.data else f"take them out of data {train!r}"
     return (
-        f"benchmark {benchmark.name!r} tests {len(shared)} identities that are also trained on ({names}): "
+        f"benchmark {benchmark.name!r} tests {len(shared)} identities that are also trained on ({named(shared)}): "
         f"{remedy}, or rename different people"
     )
 
@@ -216,7 +217,7 @@ class Expansion:
         own, needs = self._made_for(method, seed), figure.needs()
         generator = next((row.generator for row in self.matrix.methods if row.name == method), self.matrix.generator)
         if "generator" in needs:
-            own["generator"] = self._generator(generator)
+            own["generator"] = self._generator(generator, seed)
         if "recognizer" in needs:
             own["recognizer"] = self._original_recognizer()
         lacking = sorted(needs - set(own))
@@ -258,12 +259,17 @@ class Expansion:
             evaluation = self._evaluation(method, benchmark, recognizer, seed)
             self.result.cells.append(Cell(method.name, benchmark.name, seed, evaluation))
 
-    def _generator(self, generator: Generator | None) -> Stage:
+    def _generator(self, generator: Generator | None, seed: int) -> Stage:
+        """Return the training of ``generator`` that everything made for ``seed`` uses."""
         if generator is None:
             raise FaceassayError("the matrix has no generator")
-        inputs, axes = self._inputs(generator.needs()), {"generator_seed": self.matrix.spec.generator_seed}
-        work = generator.work(self.real.images)
-        return self._stage("generator", generator, inputs, axes, f"generator {generator.name}", work, "training images")
+        inputs, axes = self._inputs(generator.needs()), {"generator_seed": self.matrix.generator_seed_of(seed)}
+        work, title = generator.work(self.real.images), f"generator {generator.name}{self._which(axes)}"
+        return self._stage("generator", generator, inputs, axes, title, work, "training images")
+
+    def _which(self, axes: Mapping[str, int]) -> str:
+        """Return what tells apart the stages that are made anew for each of several generators."""
+        return f", seed {axes['generator_seed']}" if len(self.matrix.spec.generators) > 1 else ""
 
     def _original_recognizer(self) -> Stage | Given:
         """Return the recognizer that methods look through (M_orig of the papers).
@@ -273,7 +279,7 @@ class Expansion:
         brought = self.matrix.spec.original
         if brought is not None:
             return original_recognizer(brought, self.real)
-        return self._trained_on(self.real, self.matrix.recognizer, "original")
+        return self._trained_on(self.real, self.matrix.recognizer, "original", self._choosing())
 
     def _attributes(self) -> dict[str, Stage]:
         """Return the stages that tell the attributes of the real images, by the names of inputs."""
@@ -284,34 +290,37 @@ class Expansion:
         ]  # fmt: skip
         return {f"{ATTRIBUTES}/{i}": stage for i, stage in enumerate(stages)}
 
-    def _inputs(self, needs: frozenset[str], generator: Generator | None = None) -> dict[str, Stage | Given]:
-        """Return the real images and what of ``needs`` is made for more than one row."""
+    def _inputs(self, needs: frozenset[str]) -> dict[str, Stage | Given]:
+        """Return the real images and what of ``needs`` is the same for every row and seed."""
         inputs: dict[str, Stage | Given] = {"real": self.real}
-        if "generator" in needs:
-            inputs["generator"] = self._generator(generator)
         if "recognizer" in needs:
             inputs["recognizer"] = self._original_recognizer()
         return {**inputs, **(self._attributes() if "attributes" in needs else {})}
 
-    def _searched(self, augmentation: Augmentation, generator: Generator | None) -> dict[str, Stage]:
+    def _inputs_of(self, method: Method, needs: frozenset[str], seed: int) -> dict[str, Stage | Given]:
+        """Return what a row's own plugin needs, its generator too."""
+        made = {"generator": self._generator(method.generator, seed)} if "generator" in needs else {}
+        return {"real": self.real, **made, **self._inputs(needs)}
+
+    def _searched(self, method: Method, augmentation: Augmentation, seed: int) -> dict[str, Stage]:
         """Return the stage that searches for parameters of the augmentation, where it has any to search for."""
         search = augmentation.search()
         if search is None:
             return {}
-        axes = {"generator_seed": self.matrix.spec.generator_seed}
-        work, title = search.work(len(self.real.people)), f"search of {augmentation.name}"
-        inputs = self._inputs(search.needs(), generator)
+        axes = {"generator_seed": self.matrix.generator_seed_of(seed)}
+        work, title = search.work(len(self.real.people)), f"search of {augmentation.name}{self._which(axes)}"
+        inputs = self._inputs_of(method, search.needs(), seed)
         return {"search": self._stage("search", search, inputs, axes, title, work, "images")}
 
     def _synthesis(self, method: Method, seed: int) -> Stage | None:
         """Return the synthesis of a row, None where it has no augmentation."""
-        augmentation, generator = method.augmentation, method.generator
+        augmentation = method.augmentation
         if augmentation is None:
             return None
-        inputs, axes = self._inputs(augmentation.needs(), generator), {"seed": seed}
+        inputs, axes = self._inputs_of(method, augmentation.needs(), seed), {"seed": seed}
         images = self._planned(augmentation)
         name = f"{augmentation.name}, seed {seed}"
-        searched = self._searched(augmentation, generator)
+        searched = self._searched(method, augmentation, seed)
         plan = self._stage("plan", augmentation, {**inputs, **searched}, axes, f"plan of {name}", images, "rows")
         inputs = {**inputs, "plan": plan}
         return self._stage("synthesis", augmentation, inputs, axes, f"synthesis {name}", images, "images")
@@ -327,9 +336,16 @@ class Expansion:
         title = f"image quality of {synthesis.plugin.name}, seed {seed}"
         return self._stage("quality", self.matrix.spec.quality, inputs, {}, title, synthesis.work, "images")
 
-    def _trained_on(self, data: DataInput, plugin: Recognizer, what: str) -> Stage:
+    def _choosing(self) -> dict[str, Stage | Given]:
+        """Return what chooses the checkpoint of a recognizer, nothing where the last one is kept."""
+        entry = self.matrix.spec.validation
+        return {"validation": ValidationInput(self.data[entry.data], entry.checks, entry.pairs)} if entry else {}
+
+    def _trained_on(
+        self, data: DataInput, plugin: Recognizer, what: str, choosing: Mapping[str, Stage | Given]
+    ) -> Stage:
         """Return the stage that trains a recognizer on ``data`` alone, at the first seed."""
-        return self._trained(plugin, {"real": data}, data.images, self.matrix.spec.seeds[0], what)
+        return self._trained(plugin, {"real": data, **choosing}, data.images, self.matrix.spec.seeds[0], what)
 
     def _trained(
         self, plugin: Recognizer, inputs: Mapping[str, Stage | Given], images: int, seed: int, what: str
@@ -338,7 +354,7 @@ class Expansion:
         return self._stage("recognizer", plugin, inputs, {"seed": seed}, title, plugin.work(images), "training images")
 
     def _recognizer(self, method: Method, seed: int) -> Stage:
-        inputs: dict[str, Stage | Given] = {}
+        inputs = self._choosing()
         if method.uses_real:
             inputs["real"] = self._real_data(method)
         if method.synthetic:

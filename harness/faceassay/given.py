@@ -10,6 +10,8 @@ from typing import Any, Protocol
 from faceassay import keys
 from faceassay.contracts import DataError, DatasetPlugin, FaceDataset, Pack, PackReader, Plugin
 from faceassay.datasets import identity_range, select_identities
+from faceassay.sourcecode import closure, digest_of
+from faceassay.validation import IMAGES_OF_PAIRS, PairValidation
 
 
 class Given(Protocol):
@@ -102,6 +104,54 @@ class DataInput:
 
 
 @dataclass(frozen=True)
+class ValidationInput:
+    """Name the images on which states of a training are measured, and how, as an input of a stage.
+
+    Attributes:
+        data: the images.
+        checks, pairs: see ``PairValidation``.
+    """
+
+    data: DataInput
+    checks: int
+    pairs: int
+
+    @property
+    def name(self) -> str:
+        """Name of the data."""
+        return self.data.name
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the data."""
+        return self.data.fingerprint
+
+    @property
+    def absent(self) -> str:
+        """What to supply where the data is not there."""
+        return self.data.absent
+
+    @property
+    def passes(self) -> int:
+        """How many images are embedded for one training, at most."""
+        return self.checks * min(self.data.images, IMAGES_OF_PAIRS * self.pairs)
+
+    def open(self, device: str = "cpu", threads: int = 1) -> PairValidation:
+        """Open the data.
+
+        Raises:
+            DataError: when it is absent, or changed since the graph was made.
+        """
+        return PairValidation(self.data.open(), self.checks, self.pairs)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The part of a key that stands for what is measured."""
+        counts = {"checks": self.checks, "pairs": self.pairs}
+        return {"validation": {"data": self.data.document, **counts, "core": _measuring_digest()}}
+
+
+@dataclass(frozen=True)
 class PackInput:
     """Name the pack of a benchmark as an input of a stage.
 
@@ -164,20 +214,38 @@ class PackInput:
         return {"pack": {"reader": reader, "data": data, "fingerprint": self.fingerprint}}
 
 
-def plugins_of(source: Given) -> Iterator[type[Plugin]]:
-    """Yield the plugins whose code is part of the document of ``source``: those that open data and packs."""
-    if isinstance(source, DataInput) and not source.absent:
-        yield type(source.plugin)
-    elif isinstance(source, PackInput) and not source.absent:
-        yield type(source.reader)
+def code_of(source: Given) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield each digest of code in the document of data, packs and validation sets, and the modules it is of."""
+    if isinstance(source, DataInput):
+        yield plugin_code(type(source.plugin))
+    elif isinstance(source, ValidationInput):
+        yield _measuring_digest(), _measuring_modules()
+        yield from code_of(source.data)
+    elif isinstance(source, PackInput):
+        yield plugin_code(type(source.reader))
         if source.data:
-            yield from plugins_of(source.data)
+            yield from code_of(source.data)
+
+
+def plugin_code(cls: type[Plugin]) -> tuple[str, frozenset[str]]:
+    """Return the digest of a plugin's code as keys have it, and the modules it is of."""
+    return plugin_digest(cls), keys.code_modules(cls)
 
 
 @lru_cache
 def plugin_digest(cls: type[Plugin]) -> str:
     """Return the digest of a plugin's code, taken once in a process: hundreds of stages ask for it."""
     return keys.code_digest(cls)
+
+
+@lru_cache
+def _measuring_digest() -> str:
+    """Return the digest of the code that measures."""
+    return digest_of(_measuring_modules())
+
+
+def _measuring_modules() -> frozenset[str]:
+    return closure("faceassay.validation", packages=("faceassay",))
 
 
 def _opened(plugin: DatasetPlugin, identities: str | tuple[str, ...] | None) -> FaceDataset:

@@ -13,13 +13,12 @@ from faceassay.brought.preprocessing import Preprocessing
 from faceassay.contracts import FaceassayError, Recognizer
 from faceassay.given import DataInput
 from faceassay.identity import require_size
-from faceassay.people import shared_people
+from faceassay.people import named, same_images, shared_people
 from faceassay.spec import MatrixSpec
 from faceassay.spec.model import BroughtEntry
 from faceassay.spec.reader import TrainedJudge
 from faceassay.spec.yaml import Problem
 
-NAMED = 5
 OTHER = "choose another network (such as another depth), or train it on other images with 'data: NAME'"
 
 
@@ -109,8 +108,8 @@ def _faults(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> Iterator[str]:
                 f"{real.image_size} px: give both one image_size"
             )
         judge.recognizer.check(source.image_size, len(source.people))
-        judged = [row.name for row in matrix.methods if row.synthetic and _are_one(data[row.synthetic], source)]
-        if judged and not _are_one(source, real):
+        judged = [row.name for row in matrix.methods if row.synthetic and same_images(data[row.synthetic], source)]
+        if judged and not same_images(source, real):
             yield (
                 f"it is trained on the synthetic set of row {judged[0]!r}, whose classes it would find as it was "
                 "taught: train it on other images with 'data: NAME'"
@@ -143,17 +142,12 @@ def _not_held_out(matrix: MatrixSpec, data: Mapping[str, DataInput]) -> Iterator
     for name in dict.fromkeys([*matrix.trained_on, *judges]):
         trained = data[name]
         shared = shared_people(trained, held_out).names
-        if _are_one(held_out, trained) or shared:
-            names = ", ".join(shared[:NAMED]) + (", ..." if len(shared) > NAMED else "")
-            of = f"{len(shared)} identities ({names})" if shared else "all images"
+        if same_images(held_out, trained) or shared:
+            of = f"{len(shared)} identities ({named(shared)})" if shared else "all images"
             remedy = f"hold out other people, or give people who are not those of data {name!r} other names"
             yield f"data {held_out.name!r} shares {of} with data {name!r}, which is trained on: {remedy}"
     if held_out.image_size != data[matrix.spec.train].image_size:
         yield f"data {held_out.name!r} has images of {held_out.image_size} px: give it the image_size of the others"
-
-
-def _are_one(first: DataInput, second: DataInput) -> bool:
-    return first.name == second.name or bool(first.fingerprint and first.fingerprint == second.fingerprint)
 
 
 def _network(recognizer: Recognizer) -> str:
@@ -162,6 +156,6 @@ def _network(recognizer: Recognizer) -> str:
 
 def _trained_on(inputs: Mapping[str, Any]) -> str:
     """Return the fingerprint of the only data in the key of a trained recognizer; empty where there is other."""
-    if [*inputs] != ["real"]:
+    if {*inputs} - {"validation"} != {"real"}:
         return ""
     return str(inputs["real"].get("data", {}).get("fingerprint", ""))

@@ -132,11 +132,7 @@ def generators_read(results: Results, method: str, against: str) -> tuple[int, .
     seeds = results.matrix.spec.seeds
     rows = [results.graph.rows[name] for name in (method, against)]
     read = [stage.kind for row in rows for stage in results.graph.ancestors(row.recognizers[seeds[0]])]
-    return _generator_seeds(results, seeds) if "generator" in read else None
-
-
-def _generator_seeds(results: Results, seeds: Sequence[int]) -> tuple[int, ...]:
-    return tuple(results.matrix.spec.generator_seed for _ in seeds)
+    return tuple(map(results.matrix.generator_seed_of, seeds)) if "generator" in read else None
 
 
 def _subtracted(ours: _Scored, theirs: _Scored, metric: str) -> NDArray[np.float64]:

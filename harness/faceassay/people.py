@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from faceassay.assessment.overlap import Verdict, by_name
@@ -9,6 +10,9 @@ from faceassay.contracts import data_paths
 from faceassay.datasets import proper_names
 from faceassay.given import DataInput, PackInput
 from faceassay.unions import People
+
+NAMED = 5
+"""Of many people so many are named."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,16 @@ def shared_people(first: DataInput, second: DataInput | PackInput) -> Shared:
         return Shared(both, ())
     proper = {*proper_names(both)}
     return Shared(tuple(n for n in both if n in proper), tuple(n for n in both if n not in proper))
+
+
+def same_images(first: DataInput, second: DataInput) -> bool:
+    """Tell whether two entries of ``data`` are one set of images."""
+    return first.name == second.name or bool(first.fingerprint and first.fingerprint == second.fingerprint)
+
+
+def named(people: Sequence[str]) -> str:
+    """Return the first names of ``people``."""
+    return ", ".join(people[:NAMED]) + (", ..." if len(people) > NAMED else "")
 
 
 def people_of_union(first: DataInput, second: DataInput) -> People:

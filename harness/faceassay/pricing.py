@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from faceassay.contracts import Augmentation, Generator, Recognizer, Role, Search
+from faceassay.given import ValidationInput
 from faceassay.graph import Stage
 
 PER_MULTIPLY_ADD = 2
@@ -32,7 +33,8 @@ class Price:
         evaluations: network evaluations of sampling: one for each image that passes through one network.
         training_images: images that pass through a network in training, each as often as it does.
         flops: floating-point operations of the networks, None where an architecture does not tell.
-        passes: other passes: through recognizers that are looked through, and backwards through denoisers in sampling.
+        passes: other passes: through recognizers that are looked through or measured on validation images (these at
+            most), and backwards through denoisers in sampling.
     """
 
     evaluations: int = 0
@@ -51,7 +53,9 @@ def price(stage: Stage) -> Price:
     if stage.kind == "generator":
         return _training(stage)
     if stage.kind == "recognizer":
-        return Price(0, work, _flops(PASSES_OF_TRAINING * work, _recognizer_size(stage)))
+        measured = stage.inputs.get("validation")
+        passes = measured.passes if isinstance(measured, ValidationInput) else 0
+        return Price(0, work, _flops(PASSES_OF_TRAINING * work + passes, _recognizer_size(stage)), passes)
     if stage.kind in SAMPLING_KINDS:
         return _sampling(stage)
     if stage.kind == "features":

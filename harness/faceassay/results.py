@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceassay.contracts import Evaluation, FaceDataset, Fact, Interval
+from faceassay.contracts import Chosen, Evaluation, FaceDataset, Fact, Interval
 from faceassay.graph import Cell, Graph, Row, Stage
 from faceassay.inputs import open_artifact
 from faceassay.spec import MatrixSpec
 from faceassay.spec.averages import column_labels
+from faceassay.stages.recognizer import chosen_in
 from faceassay.states import settled_stages
 from faceassay.store import Record, Store
 
@@ -97,6 +98,12 @@ class Results:
     def record(self, stage: Stage) -> Record | None:
         """Return the record of a stage, None while it is not done."""
         return self.store.record(stage.kind, stage.digest)
+
+    def chosen(self, recognizer: Stage) -> Chosen | None:
+        """Return which state of its training a recognizer is; None where it is the last one, or not trained yet."""
+        if recognizer.digest not in self.settled:
+            return None
+        return chosen_in(self.store.verified(recognizer.kind, recognizer.digest))
 
     def quality(self, row: Row, seed: int) -> Mapping[str, Any] | None:
         """Return what was measured on the synthetic images of a row, None where there are none."""

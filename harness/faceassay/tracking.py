@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,7 +19,9 @@ from typing import Any, ClassVar
 from faceassay.contracts import FaceassayError, Observer, StageView, parameter
 from faceassay.graph import Stage
 from faceassay.keys import digest
-from faceassay.report.words import basis
+from faceassay.report.checkpoints import score_of
+from faceassay.report.settings import generators
+from faceassay.report.words import basis, joined
 from faceassay.results import CellResult, Results
 from faceassay.store import file_sha256
 
@@ -174,7 +177,10 @@ def _cell_entry(results: Results, method: str, seed: int) -> _Entry:
     said = {name: text for r in cells for name, text in _remarks(r)}
     reasons = dict.fromkeys(r.failure for r in cells if r.failure)
     missing = {"faceassay.missing": "; ".join(map(str, reasons))[:TAG_CHARACTERS]} if reasons else {}
-    tags = {"method": method, "seed": str(seed), **data, **keys, **said, **missing}
+    axes = {axis: str(value) for stage in stages for axis, value in stage.axes.items()}
+    chosen = results.chosen(row.recognizers[seed])
+    kept = {"faceassay.checkpoint": f"best, {score_of(chosen)}"} if chosen else {}
+    tags = {"method": method, **axes, "seed": str(seed), **kept, **data, **keys, **said, **missing}
     entry = _Entry(f"{method}, seed {seed}", metrics, params, tags)
     entry.failed = any(r.failure and not r.absent for r in cells)
     entry.series = _course(results, row.recognizers[seed])
@@ -182,13 +188,19 @@ def _cell_entry(results: Results, method: str, seed: int) -> _Entry:
 
 
 def _generator_entries(results: Results) -> Iterator[_Entry]:
-    """Yield for each finished generator the course of its training, and the pictures and documents that it left."""
-    for stage in results.graph.stages.values():
-        if stage.kind != "generator" or results.record(stage) is None:
+    """Yield for each finished generator the course of its training, and the pictures and documents that it left.
+
+    Generators of one title, which rows have of their own, go by these rows too: an entry is known by its name.
+    """
+    used = generators(results)
+    titles = Counter(stage.title for stage in used)
+    for stage, rows in used.items():
+        if results.record(stage) is None:
             continue
         folder = results.store.verified(stage.kind, stage.digest, without_weights=True)
         tags = {f"faceassay.key.{stage.kind}": stage.digest}
-        entry = _Entry(stage.title, _cost(results, stage), dict(_texts(stage)), tags)
+        name = f"{stage.title} of {joined(rows)}" if titles[stage.title] > 1 else stage.title
+        entry = _Entry(name, _cost(results, stage), dict(_texts(stage)), tags)
         entry.artifacts = sorted(path for path in folder.iterdir() if path.suffix in SHOWN)
         entry.series = _course(results, stage)
         yield entry

@@ -113,11 +113,11 @@ class _Assessment(Expansion):
         return AssessmentPlan(self.result, judge, real, held_out, apart, sets, tuple(dict.fromkeys(absent)))
 
     def judge(self) -> Source:
-        """Return the recognizer that judges; a trained one has the first seed."""
+        """Return the recognizer that judges; a trained one has the first seed and the last checkpoint."""
         judge = self.matrix.judge
         if judge is None or isinstance(judge, BroughtEntry):
             return brought_recognizer(judge) if judge else self._original_recognizer()
-        return self._trained_on(self.data[judge.data], judge.recognizer, "judge")
+        return self._trained_on(self.data[judge.data], judge.recognizer, "judge", {})
 
     def sources(self, names: Sequence[str]) -> list[tuple[Source, list[tuple[Method, int | None]]]]:
         """Return the distinct image sets of rows, each with its rows and seeds."""

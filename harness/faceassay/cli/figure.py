@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 @matrix_options
 @out_option
 @click.option("--method", help="The row whose plan, images or search the figure shows.")
-@click.option("--seed", type=int, help="The seed of that row; the first of the matrix by default.")
+@click.option(
+    "--seed", type=int, help="The seed of that row, which tells the generator too; the matrix's first by default."
+)
 @click.option(
     "--set", "parameters", multiple=True, metavar="PARAMETER=VALUE",
     help="A parameter of the figure, see `faceassay describe NAME`; the values of a list are joined by +.",
@@ -57,7 +59,8 @@ def figure(
     failures = run_graph(graph, Surroundings(at, serial(), Resources(device)), Watchers())
     if failures:
         raise FaceassayError("; ".join(failures.values()))
-    row = [method, f"seed{seed}"] if method else []
+    seeded = [f"seed{seed}"] if method or len(spec.spec.generators) > 1 else []
+    row = [*([method] if method else []), *seeded]
     for path in open_artifact(graph.targets()[0], at):
         click.echo(shutil.copyfile(path, folder / _file_name([name, *sorted(parameters), *row], path)))
 

@@ -39,7 +39,14 @@ from faceassay.contracts.generation import (
     SynthesisPlan,
 )
 from faceassay.contracts.plugin import DATA_VARIABLE, DataPath, Plugin, Trainable, data_paths, parameter
-from faceassay.contracts.recognition import DifferentiableRecognizer, FittedRecognizer, Recognizer
+from faceassay.contracts.recognition import (
+    ChoosingRecognizer,
+    Chosen,
+    DifferentiableRecognizer,
+    FittedRecognizer,
+    Recognizer,
+    Validation,
+)
 from faceassay.contracts.running import Checkpoints, Sources, StageContext
 
 __all__ = [
@@ -49,6 +56,8 @@ __all__ = [
     "AttributeTable",
     "Augmentation",
     "Checkpoints",
+    "ChoosingRecognizer",
+    "Chosen",
     "Condition",
     "Curve",
     "DataError",
@@ -93,6 +102,7 @@ __all__ = [
     "StoreError",
     "SynthesisPlan",
     "Trainable",
+    "Validation",
     "WritableDataset",
     "Written",
     "data_paths",

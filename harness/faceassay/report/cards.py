@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from faceassay import keys
 from faceassay.contracts import DatasetCard, Plugin
-from faceassay.given import DataInput, Given, plugin_digest
+from faceassay.given import DataInput, Given, ValidationInput, plugin_digest
 from faceassay.graph import Row, Stage
 from faceassay.report.words import joined
 from faceassay.results import Results
@@ -171,6 +171,8 @@ def _uses(results: Results, name: str) -> Iterator[str]:
     yield from (f"benchmark '{benchmark.name}'" for benchmark in matrix.benchmarks if benchmark.data == name)
     if isinstance(matrix.judge, TrainedJudge) and matrix.judge.data == name:
         yield "the judge of `faceassay quality` is trained on it"
+    if spec.validation and spec.validation.data == name:
+        yield "it chooses the checkpoints of recognizers"
     if spec.held_out == name:
         yield "held-out people of `faceassay quality`"
 
@@ -207,7 +209,9 @@ def _looked_through(made_by: Sequence[Stage]) -> Iterator[str]:
     for stage in made_by:
         if stage.kind == "recognizer":
             on = ", ".join(f"data '{s.name}'" for s in stage.inputs.values() if isinstance(s, DataInput))
-            yield f"recognizer {_described(stage.plugin)}; trained on {on}; key {stage.digest[:SHOWN_DIGITS]}"
+            by = stage.inputs.get("validation")
+            chosen = f"; checkpoint chosen by data '{by.name}'" if isinstance(by, ValidationInput) else ""
+            yield f"recognizer {_described(stage.plugin)}; trained on {on}{chosen}; key {stage.digest[:SHOWN_DIGITS]}"
         elif stage.kind == "attributes":
             yield f"attributes {_described(stage.plugin)}; {stage.plugin.summary}"
         brought = stage.inputs.get("recognizer")

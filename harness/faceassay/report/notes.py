@@ -10,6 +10,7 @@ from faceassay.contracts import Fact
 from faceassay.contracts.evaluation import short_names
 from faceassay.people import overlap_by_name
 from faceassay.report import intervals
+from faceassay.report.checkpoints import checkpoint_of
 from faceassay.report.differences import verdict_line
 from faceassay.report.settings import generators, settings
 from faceassay.report.words import MIXES_UNITS, counted, fact, joined
@@ -79,7 +80,9 @@ def _averages(results: Results) -> Iterator[tuple[str, str]]:
 
 
 def _lengths(results: Results) -> Iterator[tuple[str, str]]:
-    """Yield how long each recognizer was trained: rows of other lengths differ in more than their images."""
+    """Yield how long each recognizer was trained, since rows of other lengths differ in more than their images, and
+    which of its states was kept.
+    """
     for method in results.matrix.methods:
         row = results.graph.rows[method.name]
         stage = row.recognizers[results.matrix.spec.seeds[0]]
@@ -87,7 +90,8 @@ def _lengths(results: Results) -> Iterator[tuple[str, str]]:
         epoch = row.mixture.epoch(row.real_images, row.synthetic_images) if row.mixture else images
         epochs = stage.work / max(1, epoch)
         same = f", as many as '{method.entry.match_updates}'" if method.entry.match_updates else ""
-        yield method.name, f"trained for {counted(row.updates, 'update')}{same} ({epochs:.3g} epochs)"
+        length = f"trained for {counted(row.updates, 'update')}{same} ({epochs:.3g} epochs)"
+        yield method.name, f"{length}; {checkpoint_of(results, row)}"
 
 
 def _mixed(results: Results) -> Iterator[tuple[str, str]]:
@@ -106,11 +110,11 @@ def _mixed(results: Results) -> Iterator[tuple[str, str]]:
 
 
 def _tested(results: Results) -> Iterator[tuple[str, str]]:
-    """Yield for each benchmark whether its people are trained on, as far as names tell."""
+    """Yield for each benchmark whether its people are trained on or choose checkpoints, as far as names tell."""
     graph = results.graph
     for benchmark in results.matrix.benchmarks:
         tested = graph.data.get(benchmark.data or "") or graph.packs[benchmark.name]
-        verdicts = [(name, overlap_by_name(graph.data[name], tested)) for name in results.matrix.trained_on]
+        verdicts = [(name, overlap_by_name(graph.data[name], tested)) for name in results.matrix.seen_by_recognizers]
         told = "; ".join(f"data '{name}' {verdict.word} ({verdict.reason})" for name, verdict in verdicts)
         yield benchmark.name, f"by name, {told}"
     yield "", "Images and embeddings are compared by `faceassay quality`, those of synthetic sets too."
@@ -181,12 +185,22 @@ def _reading(results: Results, table: Table) -> Iterator[str]:
 def _spread(results: Results, seeds: int) -> str:
     if seeds < 2:
         return "One seed: no spread can be given."
-    used = generators(results)
-    given = f", conditional on one {'training of each ' if len(used) > 1 else ''}generator" if used else ""
     return (
-        f"± is the sample standard deviation over {seeds} seeds of recognizer and synthesis{given}; "
-        "it says nothing about other people or pairs."
+        f"± is the sample standard deviation over {seeds} seeds of recognizer and synthesis"
+        f"{_trainings(results, seeds)}; it says nothing about other people or pairs."
     )
+
+
+def _trainings(results: Results, seeds: int) -> str:
+    """Return how many trainings of generators a spread is about; nothing where no row uses one."""
+    used, count = generators(results), len(results.matrix.spec.generators)
+    if not used:
+        return ""
+    each = len(used) > count
+    if count == 1:
+        return f", conditional on one {'training of each ' if each else ''}generator"
+    which = f"{count} trainings of each generator" if each else f"{count} generators"
+    return f" and over {which}, {counted(seeds // count, 'seed')} each"
 
 
 def _benchmark(results: Results, benchmark: Benchmark) -> str:

@@ -91,6 +91,21 @@ class BroughtEntry(_Part):
     output: str | None = Field(None, description="the output that is the embedding, where an ONNX network has several")
 
 
+class ValidationEntry(_Part):
+    """What chooses the checkpoint of every recognizer that rows train and methods look through."""
+
+    data: Slug = Field(description="an entry of ``data``: people that nothing is trained or tested on")
+    checks: int = Field(
+        20, ge=2, le=1000, description="checkpoints to choose from, evenly spaced, the last one among them"
+    )
+    pairs: int = Field(
+        10_000,
+        ge=1,
+        le=100_000,
+        description="measured are all pairs of one person and of two, or a fixed sample of so many of each",
+    )
+
+
 class MemberEntry(_Part):
     """One of the numbers that an average is the mean of."""
 
@@ -132,7 +147,10 @@ class Spec(_Part):
     notes: list[str] = Field(default_factory=list, description="what a reader must know, printed under the table")
     base_seed: Seed = 0
     seeds: list[Seed] = Field(min_length=1, description="seeds of recognizer and synthesis")
-    generator_seed: Seed = 0
+    generator_seed: Seed = Field(0, description="seed of the generator")
+    generator_seeds: list[Seed] | None = Field(
+        None, min_length=1, description="in its place: seeds of several generators, which ``seeds`` use in turn"
+    )
     threads: int = Field(2, ge=1, le=256, description="CPU threads of every stage; part of the keys")
     world: int = Field(
         1,
@@ -145,6 +163,9 @@ class Spec(_Part):
     generator: Choice | None = None
     attributes: list[Choice] = Field(default_factory=list, description="what tells the attributes of the real images")
     recognizer: Choice
+    validation: ValidationEntry | None = Field(
+        None, description="the images that choose the checkpoints of recognizers; without it the last one is kept"
+    )
     original: BroughtEntry | None = Field(
         None, description="a trained recognizer that methods look through, in place of one trained on ``train``"
     )
@@ -163,3 +184,8 @@ class Spec(_Part):
     published: PublishedEntry | None = None
     baseline: Name | None = Field(None, description="the row that the others are compared with; the first by default")
     profiles: dict[Slug, dict[str, Any]] = Field(default_factory=dict, description="named overrides of sizes")
+
+    @property
+    def generators(self) -> list[int]:
+        """Seeds of the generators, one for each training of a generator."""
+        return self.generator_seeds or [self.generator_seed]

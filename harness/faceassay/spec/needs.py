@@ -1,4 +1,4 @@
-"""Own what a row and its plugins need: what it lacks or has in vain, what it is trained on, what is told twice."""
+"""Own what a spec's parts need of each other: what a row lacks, has in vain or is trained on, what is told twice."""
 
 from __future__ import annotations
 
@@ -57,6 +57,19 @@ def broken_rule(entry: MethodEntry, train: str) -> str | None:
     if (entry.augmentation is None) == (entry.data is None):
         return "needs an augmentation or, in its place, data"
     return f"trains on {train!r} and other data" if (entry.group, entry.data) == ("FR_mix", train) else None
+
+
+def unbalanced(spec: Spec) -> Iterator[str]:
+    """Yield what keeps ``seeds`` from using each of several generators equally often."""
+    if {"generator_seed", "generator_seeds"} <= spec.model_fields_set and spec.generator_seeds is not None:
+        yield "generator_seeds: stands in place of generator_seed: leave one of the two out"
+    count, seeds = len(spec.generators), len(spec.seeds)
+    if seeds % count:
+        more = count * (seeds // count + 1)
+        yield (
+            f"generator_seeds: {seeds} seeds cannot use {count} generators equally often: give {more} seeds, or as "
+            "many generators as divide the seeds"
+        )
 
 
 def told_twice(predictors: Sequence[AttributePredictor | None]) -> Iterator[Complaint]:

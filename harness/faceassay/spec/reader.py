@@ -29,7 +29,7 @@ from faceassay.spec.claims import Claims, read_claims
 from faceassay.spec.faults import named_fault
 from faceassay.spec.model import BroughtEntry, Expected, ExpectedData, MethodEntry, Spec
 from faceassay.spec.near import near
-from faceassay.spec.needs import broken_rule, told_twice, unmet
+from faceassay.spec.needs import broken_rule, told_twice, unbalanced, unmet
 from faceassay.spec.profiles import Dropped, apply_profile
 from faceassay.spec.published import Known, Published, read_published
 from faceassay.spec.yaml import Located, Path_, Place, Problem, read_yaml
@@ -147,9 +147,25 @@ class MatrixSpec:
         return tuple(dict.fromkeys(name for name in used if name))
 
     @property
+    def seen_by_recognizers(self) -> tuple[str, ...]:
+        """Names of the entries of ``data`` that recognizers are trained on or chosen by, ``train`` first."""
+        chosen_by = [self.spec.validation.data] if self.spec.validation else []
+        return (*self.trained_on, *chosen_by)
+
+    @property
     def baseline(self) -> str:
         """Name of the row that the others are compared with."""
         return self.spec.baseline or self.methods[0].name
+
+    def generator_seed_of(self, seed: int) -> int:
+        """Return the seed of the generator that everything made for ``seed`` uses.
+
+        Entry i of ``seeds`` uses generator i modulo their number.
+
+        Raises:
+            ValueError: when the matrix has no such seed.
+        """
+        return self.spec.generators[self.spec.seeds.index(seed) % len(self.spec.generators)]
 
 
 def read_matrix(path: Path, registry: Registry, profile: str | None = None) -> MatrixSpec:
@@ -368,6 +384,8 @@ class _Reading:
         rows = [entry.name for entry in spec.methods]
         self._known(("train",), spec.train, spec.data, "entry of data")
         self._known(("held_out",), spec.held_out, spec.data, "entry of data")
+        if spec.validation:
+            self._known(("validation", "data"), spec.validation.data, spec.data, "entry of data")
         for i, benchmark in enumerate(spec.benchmarks):
             self._known(("benchmarks", i, "data"), benchmark.data, spec.data, "entry of data")
         for i, method in enumerate(spec.methods):
@@ -384,6 +402,9 @@ class _Reading:
         self._unique(("methods",), rows)
         self._unique(("benchmarks",), [entry.name for entry in spec.benchmarks])
         self._unique(("seeds",), spec.seeds)
+        self._unique(("generator_seeds",), spec.generators)
+        for message in unbalanced(spec):
+            self.problem(("generator_seeds",), message)
 
     def _known(self, where: Path_, name: str | None, known: Iterable[str], what: str) -> None:
         if name is not None and name not in known:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +34,7 @@ class TrainingImages:
         self.rows: IntArray = np.flatnonzero(~mask)
         self.held_out: IntArray = np.flatnonzero(mask)
         self.resident = len(data) * 3 * data.image_size**2 <= RESIDENT_BYTES
-        self.read = _from_memory(data) if self.resident else _one_at_a_time(data)
+        self.read = _from_memory(data) if self.resident else data.images
 
 
 class ReadAhead:
@@ -81,14 +80,3 @@ def held_out_mask(labels: IntArray, fraction: float, seed: int) -> NDArray[np.bo
 def _from_memory(data: FaceDataset) -> Callable[[IntArray], ImageBatch]:
     pixels = data.images(np.arange(len(data)))
     return lambda rows: pixels[rows]
-
-
-def _one_at_a_time(data: FaceDataset) -> Callable[[IntArray], ImageBatch]:
-    """Return a reader for several threads; a dataset need not know of threads."""
-    lock = Lock()
-
-    def read(rows: IntArray) -> ImageBatch:
-        with lock:
-            return data.images(rows)
-
-    return read

@@ -26,7 +26,6 @@ class FittedIResNet:
         network.load_state_dict(load_file(folder / "network.safetensors"))
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = network.eval().requires_grad_(False)
-        self.device = device
         self.folder = folder
 
     @property
@@ -34,15 +33,13 @@ class FittedIResNet:
         """Side in pixels of the images that it takes."""
         return self.network.image_size
 
-    @torch.no_grad()
     def embed(self, images: ImageBatch) -> FloatArray:
         """Return raw (not normalised) embeddings, float32 [B, d], of uint8 [B, S, S, 3] RGB images.
 
         Raises:
             FaceassayError: when the images have another size than the network.
         """
-        embedded: FloatArray = self.features(from_images(images).to(self.device)).cpu().numpy()
-        return embedded
+        return embedded(self.network, images)
 
     def features(self, x: Tensor) -> Tensor:
         """Return raw embeddings [B, d] of images ``x`` [B, 3, S, S] in [-1, 1]; gradients reach ``x``.
@@ -50,14 +47,30 @@ class FittedIResNet:
         Raises:
             FaceassayError: when the images have another size than the network.
         """
-        if x.shape[1:] != (3, self.image_size, self.image_size):
-            raise FaceassayError(
-                f"images {tuple(x.shape)} do not fit a recognizer of [B, 3, {self.image_size}, {self.image_size}]"
-            )
-        embedded: Tensor = self.network(x.contiguous(memory_format=torch.channels_last))
-        return embedded
+        return _features(self.network, x)
 
     def class_centres(self) -> FloatArray:
         """Return the rows of the margin head's weight E, float32 [L, d], not normalised (ScoreMix, section 4.3)."""
         centres: FloatArray = load_file(self.folder / "centres.safetensors")["centres"].numpy()
         return centres
+
+
+@torch.no_grad()
+def embedded(network: Backbone, images: ImageBatch) -> FloatArray:
+    """Return raw embeddings, float32 [B, d], of uint8 [B, S, S, 3] RGB images by a network that is not training.
+
+    Raises:
+        FaceassayError: when the images have another size than the network.
+    """
+    device = next(network.parameters()).device
+    found: FloatArray = _features(network, from_images(images).to(device)).cpu().numpy()
+    return found
+
+
+def _features(network: Backbone, x: Tensor) -> Tensor:
+    if x.shape[1:] != (3, network.image_size, network.image_size):
+        raise FaceassayError(
+            f"images {tuple(x.shape)} do not fit a recognizer of [B, 3, {network.image_size}, {network.image_size}]"
+        )
+    found: Tensor = network(x.contiguous(memory_format=torch.channels_last))
+    return found

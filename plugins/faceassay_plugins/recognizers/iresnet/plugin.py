@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from faceassay.contracts import FaceDataset, FittedRecognizer, Recognizer, StageContext, parameter
+from faceassay.contracts import (
+    ChoosingRecognizer,
+    Chosen,
+    FaceDataset,
+    FittedRecognizer,
+    StageContext,
+    Validation,
+    parameter,
+)
 from faceassay_plugins.recognizers.iresnet.presets import PRESETS
 from faceassay_plugins.recognizers.iresnet.size import Family, multiply_adds, parameters
 
@@ -33,12 +41,12 @@ Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
-class IResNet(Recognizer):
+class IResNet(ChoosingRecognizer):
     """Train a residual network with a margin loss.
 
     The defaults are the recipe of AdaFace and CVLface for CASIA-WebFace on the network of arcface_torch; the presets
-    are recipes as public code has them. The result is the network after the last update: no checkpoint is chosen by a
-    score.
+    are recipes as public code has them. The result is the network after the last update, unless the matrix names
+    images that choose another.
     """
 
     name: ClassVar[str] = "iresnet"
@@ -149,6 +157,11 @@ class IResNet(Recognizer):
         "loss are float32",
     )
 
+    @classmethod
+    def example(cls, folder: Path) -> Self:
+        """Return a network that trains in a fraction of a second on images of 16 px."""
+        return cls(depth=(1, 1, 1, 1), width=8, image_size=16, embedding=16, batch_size=8, updates=4, dropout=0.4)
+
     @model_validator(mode="after")
     def _length_is_given_once(self) -> Self:
         if self.epochs is not None and self.updates is not None:
@@ -223,6 +236,19 @@ class IResNet(Recognizer):
         from faceassay_plugins.recognizers.iresnet.training import train
 
         train(self, data, run)
+
+    def fit_choosing(self, data: FaceDataset, validation: Validation, run: StageContext) -> Chosen | None:
+        """Train as ``fit`` does, and write the state with the highest score; ``history.json`` has every score.
+
+        Returns:
+            Which state was kept; None in all processes but the first.
+
+        Raises:
+            FaceassayError, DivergenceError: as ``fit``.
+        """
+        from faceassay_plugins.recognizers.iresnet.training import train
+
+        return train(self, data, run, validation)
 
     def load(self, folder: Path, device: str) -> FittedRecognizer:
         """Load what ``fit`` wrote into ``folder``."""

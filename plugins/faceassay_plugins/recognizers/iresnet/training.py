@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,20 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from faceassay import seeds
-from faceassay.contracts import DivergenceError, FaceassayError, FaceDataset, ImageBatch, IntArray, StageContext
+from faceassay.contracts import (
+    Chosen,
+    DivergenceError,
+    FaceassayError,
+    FaceDataset,
+    ImageBatch,
+    IntArray,
+    StageContext,
+    Validation,
+)
 from faceassay_plugins.recognizers.iresnet.batches import read_ahead, reader
+from faceassay_plugins.recognizers.iresnet.choice import Choice
 from faceassay_plugins.recognizers.iresnet.course import batches, learning_rate, sampled_classes
+from faceassay_plugins.recognizers.iresnet.fitted import embedded
 from faceassay_plugins.recognizers.iresnet.loss import MarginHead, Objective, loss_without_knowledge, precision_on
 from faceassay_plugins.recognizers.iresnet.network import initialise
 from faceassay_plugins.recognizers.iresnet.processes import average, mean
@@ -39,8 +51,13 @@ PATIENCE_SHARE, PATIENCE_STEPS = 0.1, 100
 at least 100, one after the other, has diverged."""
 
 
-def train(recipe: IResNet, data: FaceDataset, run: StageContext) -> None:
-    """Train ``recipe`` on ``data`` and write the result into ``run.folder``.
+def train(recipe: IResNet, data: FaceDataset, run: StageContext, validation: Validation | None = None) -> Chosen | None:
+    """Train ``recipe`` on ``data`` and write the last state, or that which ``validation`` chooses, into ``run.folder``.
+
+    The first process measures, while the others wait for it at the next step: its running statistics are kept.
+
+    Returns:
+        Which state was chosen; None without validation, and in all processes but the first.
 
     Raises:
         FaceassayError: when images have another size, there are fewer than two identities, the processes cannot share
@@ -49,18 +66,21 @@ def train(recipe: IResNet, data: FaceDataset, run: StageContext) -> None:
     """
     _require_trainable(recipe, data, run)
     total = recipe.updates_for(len(data))
-    training = Training(recipe, len(data.identities), total, run)
+    training = Training(recipe, len(data.identities), total, run, validation)
     first, rows, read = training.resume(), training.share.rows, reader(data)
     order = islice(batches(len(data), recipe.batch_size, run.seed, first), total - first)
     shares = read_ahead(lambda index: read(index[rows]), order, run.threads)
     for step, (index, images) in enumerate(shares, start=first):
         training.update(step, images, data.labels[index])
         if run.rank == 0:
+            training.measure(step + 1)
             if run.checkpoints.due():
                 training.save(step + 1)
             run.progress((step + 1) * recipe.batch_size, total * recipe.batch_size)
-    if run.rank == 0:
-        training.write(data)
+    if run.rank:
+        return None
+    training.write(data)
+    return training.choice.chosen() if validation else None
 
 
 class Training:
@@ -70,8 +90,11 @@ class Training:
         share: the images of each batch that this process takes.
     """
 
-    def __init__(self, recipe: IResNet, identities: int, total: int, run: StageContext) -> None:
+    def __init__(
+        self, recipe: IResNet, identities: int, total: int, run: StageContext, validation: Validation | None = None
+    ) -> None:
         self.recipe, self.identities, self.total, self.run = recipe, identities, total, run
+        self.validation, self.choice = validation, Choice()
         self.share = Share.of_process(recipe.batch_size, run.rank, run.world)
         self.device = torch.device(run.device)
         random = torch.Generator().manual_seed(seeds.derive(run.seed, "weights"))
@@ -111,6 +134,21 @@ class Training:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_clip)
         self.optimizer.step()
 
+    def measure(self, steps: int) -> None:
+        """Measure the state after ``steps`` steps where the validation asks for it; the training does not notice.
+
+        Raises:
+            DivergenceError: when a weight is not finite.
+        """
+        if self.validation is None or steps not in self.validation.points(self.total):
+            return
+        self._require_finite(steps)
+        self.network.eval()
+        score = self.validation.score(partial(embedded, self.network))
+        self.network.train()
+        self.choice.add(steps, score, self.weights)
+        self.history.append({"step": steps, "validation": score})
+
     def save(self, steps: int) -> None:
         """Store the state after ``steps`` steps."""
         document = {
@@ -118,8 +156,9 @@ class Training:
             "history": self.history,
             "recent_losses": self.recent_losses,
             "excess": self.excess,
+            "scores": self.choice.scores,
         }
-        self.run.checkpoints.save(steps, {**self.weights, **self._momenta()}, document)
+        self.run.checkpoints.save(steps, {**self.weights, **self._momenta(), **self.choice.tensors()}, document)
 
     def resume(self) -> int:
         """Take up the newest checkpoint, if there is one, and return the number of steps already made.
@@ -136,6 +175,7 @@ class Training:
             value.copy_(tensors[name])
         self.history, self.recent_losses = document["history"], document["recent_losses"]
         self.excess = document["excess"]
+        self.choice.restore(document["scores"], tensors)
         self.run.log(f"resumed after {steps} of {self.total} updates")
         return steps
 
@@ -145,8 +185,9 @@ class Training:
         Raises:
             DivergenceError: when the last update left a value that is not finite.
         """
-        if not all(bool(value.isfinite().all()) for value in self.weights.values()):
-            raise self._divergence(f"weights are not finite after step {self.total - 1} of {self.total}")
+        self._require_finite(self.total)
+        if self.validation is not None:
+            self.choice.put_into(self.weights)
         folder = self.run.folder
         network = {name: value.cpu().contiguous() for name, value in self.network.state_dict().items()}
         save_file(network, folder / "network.safetensors")
@@ -161,6 +202,10 @@ class Training:
         }
         _write_json(folder / "config.json", configuration)
         _write_json(folder / "history.json", self.history)
+
+    def _require_finite(self, steps: int) -> None:
+        if not all(bool(value.isfinite().all()) for value in self.weights.values()):
+            raise self._divergence(f"weights are not finite after step {steps - 1} of {self.total}")
 
     def _loss(self, step: int, images: ImageBatch, labels: IntArray) -> Tensor:
         pixels = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float() / 255
@@ -227,7 +272,8 @@ class Training:
     def _identity(self) -> dict[str, Any]:
         """Return what makes this training another one."""
         facts = {"identities": self.identities, "updates": self.total, "seed": self.run.seed, "world": self.run.world}
-        return {**self.recipe.model_dump(mode="json"), **facts}
+        measured = {"validation": self.validation.fingerprint} if self.validation else {}
+        return {**self.recipe.model_dump(mode="json"), **facts, **measured}
 
     def _momenta(self) -> dict[str, Tensor]:
         """Return the momentum buffers by number; those not yet made are made, as zeros."""
