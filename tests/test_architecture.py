@@ -27,7 +27,7 @@ LAYERS = (
     "denoising keys processes quality registry sets shards unions validation",
     "assessment brought",
     "given scaffold spec stages",
-    "people testing",
+    "audit people testing",
     "graph judging store validating",
     "estimates expand inputs pricing states upkeep",
     "assay assessing provenance ranks results workers",

