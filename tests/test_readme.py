@@ -70,8 +70,8 @@ def test_the_demo_session_runs_at_a_small_size(tmp_path):
 def test_the_commands_run_as_they_stand(tmp_path):
     commands = [line.split() for line in lines_of("sh") if line.startswith("faceassay ")]
     assert {command[1] for command in commands} == {
-        "list", "describe", "plan", "run", "report", "figure", "mlflow", "evaluate", "data", "quality", "new", "claims",
-        "explain", "verify", "store",
+        "list", "describe", "plan", "run", "report", "figure", "mlflow", "evaluate", "data", "quality", "new",
+        "claims", "explain", "verify", "store",
     }  # fmt: skip
     furnish(tmp_path)
     for command in commands:

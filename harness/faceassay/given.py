@@ -214,14 +214,22 @@ class PackInput:
         return {"pack": {"reader": reader, "data": data, "fingerprint": self.fingerprint}}
 
 
-def plugins_of(source: Given) -> Iterator[type[Plugin]]:
-    """Yield the plugins whose code is part of the document of ``source``: those that open data and packs."""
-    if isinstance(source, DataInput) and not source.absent:
-        yield type(source.plugin)
-    elif isinstance(source, PackInput) and not source.absent:
-        yield type(source.reader)
+def code_of(source: Given) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield each digest of code in the document of data, packs and validation sets, and the modules it is of."""
+    if isinstance(source, DataInput):
+        yield plugin_code(type(source.plugin))
+    elif isinstance(source, ValidationInput):
+        yield _measuring_digest(), _measuring_modules()
+        yield from code_of(source.data)
+    elif isinstance(source, PackInput):
+        yield plugin_code(type(source.reader))
         if source.data:
-            yield from plugins_of(source.data)
+            yield from code_of(source.data)
+
+
+def plugin_code(cls: type[Plugin]) -> tuple[str, frozenset[str]]:
+    """Return the digest of a plugin's code as keys have it, and the modules it is of."""
+    return plugin_digest(cls), keys.code_modules(cls)
 
 
 @lru_cache
@@ -233,7 +241,11 @@ def plugin_digest(cls: type[Plugin]) -> str:
 @lru_cache
 def _measuring_digest() -> str:
     """Return the digest of the code that measures."""
-    return digest_of(closure("faceassay.validation", packages=("faceassay",)))
+    return digest_of(_measuring_modules())
+
+
+def _measuring_modules() -> frozenset[str]:
+    return closure("faceassay.validation", packages=("faceassay",))
 
 
 def _opened(plugin: DatasetPlugin, identities: str | tuple[str, ...] | None) -> FaceDataset:

@@ -9,7 +9,7 @@ from typing import Any
 
 from faceassay import keys, seeds
 from faceassay.contracts import Plugin
-from faceassay.given import DataInput, Given, PackInput, plugin_digest, plugins_of
+from faceassay.given import DataInput, Given, PackInput, code_of, plugin_code, plugin_digest
 from faceassay.sourcecode import closure, digest_of, module_digests, total_digest
 from faceassay.unions import Mixture
 
@@ -158,9 +158,9 @@ def code_table(stage: Stage) -> dict[str, dict[str, str]]:
     A digest is left out when the code on disk is another by now: no module list of other code stands under it.
     """
     given = [source for source in stage.inputs.values() if not isinstance(source, Stage)]
-    classes = {type(stage.plugin), *(cls for source in given for cls in plugins_of(source))}
-    table = {plugin_digest(cls): module_digests(keys.code_modules(cls)) for cls in classes}
-    table[core_digest(stage.kind)] = module_digests(_core_modules(stage.kind))
+    reached = dict(code for source in given for code in code_of(source))
+    reached |= dict([plugin_code(type(stage.plugin)), (core_digest(stage.kind), _core_modules(stage.kind))])
+    table = {total: module_digests(modules) for total, modules in reached.items()}
     return {total: modules for total, modules in table.items() if total_digest(modules) == total}
 
 

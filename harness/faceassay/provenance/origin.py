@@ -95,4 +95,6 @@ def given_text(document: Mapping[str, Any]) -> str:
         case {"pack": {"reader": reader, "fingerprint": fingerprint, "data": data}}:
             source = f", of {given_text(data)}" if data else ""
             return f"benchmark, {reader['name']} {reader['version']}, fingerprint {fingerprint}{source}"
+        case {"validation": {"data": data}}:
+            return f"validation by {given_text(data)}"
     return text_of(document, WIDTH)
