@@ -53,13 +53,14 @@ def run(command: list[str], **more):
 
 
 def furnish(folder: Path) -> None:
-    """Put into ``folder`` what shown commands read: the matrices of the reports, and something to score.
+    """Put into ``folder`` what shown commands read: matrices and audit of the reports, and something to score.
 
     That is a miniature ``lfw.bin`` and ``IJBC``, a network, and embeddings of the first.
     """
-    for report in sorted((ROOT / "reports").glob("*/matrix.yaml")):
-        leave = shutil.ignore_patterns("*.html", "quality")
-        shutil.copytree(report.parent, folder / "reports" / report.parent.name, ignore=leave)
+    for report in sorted(
+        {file.parent for name in ("matrix", "audit") for file in (ROOT / "reports").glob(f"*/{name}.yaml")}
+    ):
+        shutil.copytree(report, folder / "reports" / report.name, ignore=shutil.ignore_patterns("*.html", "quality"))
     write_bin(folder / "lfw.bin", photographs(40, 112), alternating(20))
     write_ijb(folder)
     mean_of_blocks(folder / "model.onnx")

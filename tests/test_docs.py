@@ -12,10 +12,11 @@ import click
 import pytest
 
 from faceassay import contracts
+from faceassay.audit import model as audit
 from faceassay.cli import main
 from faceassay.hookspecs import KINDS
 from faceassay.registry import load_plugins
-from faceassay.spec import model
+from faceassay.spec import claim_entries, model
 from faceassay_protocols.conventions import NAMED
 from shown import PAGES, ROOT
 
@@ -23,8 +24,9 @@ REGISTRY = load_plugins()
 BUNDLED = sorted({name for (_, name), origin in REGISTRY.origins.items() if origin.distribution == "faceassay"})
 WORDS = {
     f"{part.__name__}.{name}"
-    for part in vars(model).values()
-    if isinstance(part, type) and part.__module__ == model.__name__ and hasattr(part, "model_fields")
+    for module in (model, claim_entries, audit)
+    for part in vars(module).values()
+    if isinstance(part, type) and part.__module__ == module.__name__ and hasattr(part, "model_fields")
     for name in (field.alias or name for name, field in part.model_fields.items())
 }
 FOREIGN = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)=[\"'](?:https?:)?//", flags=re.I)
@@ -79,7 +81,7 @@ def test_every_hook_is_mentioned_with_its_contract(kind):
 
 
 @pytest.mark.parametrize("word", sorted(WORDS))
-def test_every_word_of_a_matrix_is_mentioned(word):
+def test_every_word_of_files_that_users_write_is_mentioned(word):
     assert is_mentioned(word.partition(".")[2])
 
 
@@ -135,6 +137,7 @@ def test_formulas_are_drawn_without_a_script(built):
     assert "<math" in (built / "statistics.html").read_text(encoding="utf-8")
 
 
-def test_the_reference_shows_commands_and_parameters(built):
+def test_the_reference_shows_commands_checks_and_parameters(built):
     assert "--teraflops" in (built / "reference" / "commands.html").read_text(encoding="utf-8")
+    assert "rows_render_alone" in (built / "reference" / "checks.html").read_text(encoding="utf-8")
     assert "images_per_pair" in (built / "reference" / "plugins.html").read_text(encoding="utf-8")

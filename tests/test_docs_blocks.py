@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shlex
 import shutil
+import sys
 import tomllib
 from contextlib import ExitStack
 
@@ -41,7 +42,7 @@ def furnished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("furnished")
     furnish(folder)
     for block in (block for page in PAGES for block in shown(page, "yaml")):
-        if "name" in (words := yaml.safe_load(block.text)) and "schema" in words:
+        if {"schema", "name"} <= (words := yaml.safe_load(block.text)).keys():
             (folder / f"{words['name']}.yaml").write_text(block.text)
     return folder
 
@@ -64,6 +65,13 @@ def place(furnished, tmp_path, monkeypatch):
     for variable in ("FACEASSAY_DATA", "FACEASSAY_STORE", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(variable, raising=False)
     return folder
+
+
+def write_claims(page, folder):
+    """Write the claims that a page shows beside the matrices."""
+    for block in shown(page, "yaml"):
+        if "claims" in yaml.safe_load(block.text):
+            (folder / "claims.yaml").write_text(block.text)
 
 
 def answered(command):
@@ -106,6 +114,7 @@ def test_every_block_has_a_language_that_is_tested(page):
 @needs_faces
 @by_page
 def test_commands_run_and_print_what_is_shown(page, place, packages):
+    write_claims(page, place)
     for block in blocks_of(page):
         where = f"{page.name}:{block.line}"
         for command in commands_in(block.text) if block.language == "sh" else ():
@@ -125,9 +134,13 @@ def test_commands_run_and_print_what_is_shown(page, place, packages):
 @needs_faces
 @by_page
 def test_matrices_are_read(page, place):
-    """A block that is no whole matrix takes the place of the same words in the demo's."""
+    """A block that is no whole matrix takes the place of the same words in the demo's; claims are read with `small`."""
+    write_claims(page, place)
     for block in shown(page, "yaml"):
         words = yaml.safe_load(block.text)
+        if "claims" in words:
+            assert read_matrix(place / "small.yaml", load_plugins()).claims
+            continue
         whole = words if "schema" in words else {**yaml.safe_load(DEMO.read_text()), **words}
         path = place / "matrix.yaml"
         path.write_text(yaml.safe_dump(whole, sort_keys=False))
@@ -136,10 +149,19 @@ def test_matrices_are_read(page, place):
 
 
 @by_page
-def test_python_runs(page, place):
-    names = {}
+def test_python_runs(page, place, monkeypatch):
+    """The blocks of a page are one module, each at the line at which the page shows it."""
+    name = f"page_{page.stem}"
+    lines = [""] * len(page.read_text(encoding="utf-8").splitlines())
     for block in shown(page, "python"):
-        exec(compile(block.text, f"{page.name}:{block.line}", "exec"), names)
+        written = block.text.splitlines()
+        lines[block.line : block.line + len(written)] = written
+    source = place / f"{name}.py"
+    source.write_text("\n".join(lines))
+    spec = importlib.util.spec_from_file_location(name, source)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
 
 
 @by_page

@@ -1,6 +1,6 @@
-"""Write into pages what the program says of itself, so that they are never behind: commands, plugins, parameters.
+"""Write into pages what the program says of itself, so that they are never behind: commands, plugins, checks.
 
-A page holds a line ``<!-- commands -->`` or ``<!-- plugins -->`` where the text goes.
+A page holds a line such as ``<!-- commands -->`` where the text goes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from faceassay.cli import main
 from faceassay.cli.plugins import parameter_line
 from faceassay.hookspecs import KINDS
 from faceassay.registry import load_plugins
+from faceassay.testing.checks import Check
+from faceassay.testing.generic import GENERIC
+from faceassay.testing.running import OF_A_KIND
 
 WIDTH = 84
 
@@ -57,7 +60,21 @@ def _plugin(cls: Any, kind: str) -> str:
     return "\n".join([*lines, ""])
 
 
-GENERATED: Mapping[str, Callable[[], str]] = {"<!-- commands -->": commands, "<!-- plugins -->": plugins}
+def checks() -> str:
+    """Return every check of the conformance kit with the sentence that it tests, as Markdown."""
+    kinds = {"every plugin": GENERIC, **OF_A_KIND}
+    return "\n".join(f"## {kind}\n\n" + "\n".join(map(_check, checked)) + "\n" for kind, checked in kinds.items())
+
+
+def _check(check: Check) -> str:
+    return f"- **`{check.name}`** (`{check.of}`)\n  <br>{check.contract.replace('``', '`')}"
+
+
+GENERATED: Mapping[str, Callable[[], str]] = {
+    "<!-- commands -->": commands,
+    "<!-- plugins -->": plugins,
+    "<!-- checks -->": checks,
+}
 
 
 def _fill(app: Any, name: str, source: list[str]) -> None:
