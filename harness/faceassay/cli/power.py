@@ -39,7 +39,7 @@ class Variances:
     generators_used: int
 
     def detectable(self, seeds: int, generators: int) -> float | None:
-        """Return what ``seeds`` that read ``generators`` can detect: more of both leave the variance over people as it is.
+        """Return what ``seeds`` that read ``generators`` can detect: more leave the variance over people as it is.
 
         None where several generators are read and the earlier run had one, which does not tell how they vary. With one
         seed for each it did not tell seeds from generators, so that only more generators lessen both.

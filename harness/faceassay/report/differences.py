@@ -18,8 +18,8 @@ COLUMNS = ("Column", "Method", "Difference", "95 % limits", "p (Holm)", "Verdict
 TEXT_COLUMNS = (0, 1, 5)
 CSV = "differences.csv"
 CSV_COLUMNS = (
-    "column", "method", "against", "difference", "low", "high", "p", "p holm", "verdict", "seeds", "generators", "degrees",
-    "standard error", "people variance", "seeds variance", "generators variance", "detectable", "reason",
+    "column", "method", "against", "difference", "low", "high", "p", "p holm", "verdict", "seeds", "generators",
+    "degrees", "standard error", "people variance", "seeds variance", "generators variance", "detectable", "reason",
 )  # fmt: skip
 DIGITS = 10
 """Significant digits of the CSV: the last bits of what is computed from variances depend on the processor."""
