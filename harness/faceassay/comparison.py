@@ -6,14 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from faceassay.results import Results
+from faceassay.spec.identities import joined_identity
 from faceassay.spec.published import Published, PublishedValue
 from faceassay.table import Table, TableCell
 
 SPREADS = 2
 """Standard deviations over seeds within which a published number counts as ours where there is no interval."""
-OTHER_DATA = "not comparable: other data"
-LEFT_OPEN = "not comparable: the paper does not state all that matters"
-SOURCES_DIFFER = "not comparable: the sources print different numbers"
+NOT_COMPARABLE = "not comparable: "
+"""What a verdict begins with that is none; the reasons follow."""
+OTHER_DATA = "other data"
+RECIPE_LEFT_OPEN = "the paper does not state all that matters"
+METRIC_LEFT_OPEN = "the paper does not state how its metric is defined"
+OTHER_METRIC = "the metric is defined otherwise"
+SOURCES_DIFFER = "the sources print different numbers"
 NO_NUMBER = "no number of ours"
 NO_SPREAD = "no spread of ours to judge by"
 
@@ -47,19 +52,42 @@ def compare(results: Results, table: Table) -> Iterator[Compared]:
     printed: dict[tuple[str, str], list[PublishedValue]] = {}
     for value in published.values:
         printed.setdefault((value.row, value.column), []).append(value)
-    rows, why_not = {row.facts[0] for row in table.rows}, incomparable(published, matrix.profile)
+    rows = {row.facts[0] for row in table.rows}
+    identities = dict(zip(labels, _identities(results), strict=True))
     for (row, column), values in printed.items():
         if row in rows:
-            ours = cells.get((row, column))
-            yield Compared(tuple(values), ours, why_not or verdict(ours, values))
+            ours, reasons = cells.get((row, column)), list(_reasons(published, matrix.profile))
+            reasons += metric_differs(identities[column], values) if column in identities else ()
+            yield Compared(tuple(values), ours, not_comparable(*reasons) if reasons else verdict(ours, values))
 
 
-def incomparable(published: Published, profile: str | None) -> str:
-    """Return why no number of a profile can be compared with the published ones; empty where it can."""
-    entry = published.entry
-    if profile != entry.comparable_in:
-        return OTHER_DATA
-    return LEFT_OPEN if entry.unstated else ""
+def not_comparable(*reasons: str) -> str:
+    """Return in place of a verdict why there is none; other data are reason enough."""
+    return NOT_COMPARABLE + (OTHER_DATA if OTHER_DATA in reasons else "; ".join(reasons))
+
+
+def _reasons(published: Published, profile: str | None) -> Iterator[str]:
+    """Yield why no number of a profile can be compared with the published ones."""
+    if profile != published.entry.comparable_in:
+        yield OTHER_DATA
+    if published.entry.unstated:
+        yield RECIPE_LEFT_OPEN
+
+
+def metric_differs(ours: str, values: Sequence[PublishedValue]) -> Iterator[str]:
+    """Yield why published numbers are not of our metric, whose identity is ``ours``; nothing where they are."""
+    stated = dict.fromkeys(value.metric for value in values)
+    for metric in stated:
+        if metric not in (None, ours):
+            yield f"{OTHER_METRIC} (paper: {metric}, ours: {ours})"
+    if None in stated:
+        yield METRIC_LEFT_OPEN
+
+
+def _identities(results: Results) -> Iterator[str]:
+    """Yield the identity of every column, averages last."""
+    yield from (metric for _, metric in results.columns())
+    yield from (joined_identity(metric for _, metric in average.members) for average in results.matrix.averages)
 
 
 def verdict(ours: TableCell | None, values: Sequence[PublishedValue]) -> str:
@@ -69,7 +97,7 @@ def verdict(ours: TableCell | None, values: Sequence[PublishedValue]) -> str:
     """
     value = min(values, key=lambda value: value.rounding)
     if len({other.printed for other in values}) > 1:
-        return SOURCES_DIFFER
+        return not_comparable(SOURCES_DIFFER)
     if ours is None or ours.summary is None:
         return NO_NUMBER
     mean, sd = ours.summary.mean, ours.summary.sd

@@ -20,11 +20,11 @@ from faceassay.checkpoints import DEFAULT_INTERVAL, FolderCheckpoints
 from faceassay.contracts import DataError, FaceassayError, Outcome, Resources, StageContext, data_paths
 from faceassay.environment import describe_environment, peak_memory_bytes
 from faceassay.given import plugin_digest
-from faceassay.graph import THREADED_KINDS, Stage
+from faceassay.graph import THREADED_KINDS, Stage, code_table
 from faceassay.hookspecs import ENTRY_POINT_GROUP
 from faceassay.inputs import input_contents, open_sources, stage_module
 from faceassay.states import is_current
-from faceassay.store import NO_SPACE, Store, write_atomically
+from faceassay.store import NO_SPACE, Store, given_up, write_atomically
 from faceassay.torching import torch_settings
 
 COST_INTERVAL = 2.0
@@ -55,7 +55,7 @@ class Order:
         with store.lock(stage.digest):
             try:
                 record = store.record(stage.kind, stage.digest)
-                if record is not None and is_current(stage, record, store):
+                if record is not None and is_current(stage, record, store) and not given_up(record):
                     store.verified(stage.kind, stage.digest)
                     return Outcome(stage.digest, record, reused=True)
                 return Outcome(stage.digest, _run(self, store))
@@ -196,8 +196,9 @@ def _facts(order: Order, inputs: Mapping[str, Any], meter: _Meter) -> dict[str, 
         "unit": stage.unit,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    facts = {"title": stage.title, "key": stage.key.document, "inputs": inputs, "cost": cost}
-    return {**facts, "environment": describe_environment(), "log": meter.log}
+    facts = {"title": stage.title, "key": stage.key.document, "inputs": inputs, "cost": cost, "code": code_table(stage)}
+    about = {"distribution": _distribution(stage), "environment": describe_environment(), "log": meter.log}
+    return facts | about
 
 
 def failure_document(stage: Stage, reason: str) -> dict[str, Any]:
@@ -208,6 +209,8 @@ def failure_document(stage: Stage, reason: str) -> dict[str, Any]:
         "reason": reason,
         "traceback": traceback.format_exc(),
         "key": stage.key.document,
+        "code": code_table(stage),
+        "distribution": _distribution(stage),
         "environment": describe_environment(),
         "failed": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -213,6 +214,24 @@ class PackInput:
         return {"pack": {"reader": reader, "data": data, "fingerprint": self.fingerprint}}
 
 
+def code_of(source: Given) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield each digest of code in the document of data, packs and validation sets, and the modules it is of."""
+    if isinstance(source, DataInput):
+        yield plugin_code(type(source.plugin))
+    elif isinstance(source, ValidationInput):
+        yield _measuring_digest(), _measuring_modules()
+        yield from code_of(source.data)
+    elif isinstance(source, PackInput):
+        yield plugin_code(type(source.reader))
+        if source.data:
+            yield from code_of(source.data)
+
+
+def plugin_code(cls: type[Plugin]) -> tuple[str, frozenset[str]]:
+    """Return the digest of a plugin's code as keys have it, and the modules it is of."""
+    return plugin_digest(cls), keys.code_modules(cls)
+
+
 @lru_cache
 def plugin_digest(cls: type[Plugin]) -> str:
     """Return the digest of a plugin's code, taken once in a process: hundreds of stages ask for it."""
@@ -222,7 +241,11 @@ def plugin_digest(cls: type[Plugin]) -> str:
 @lru_cache
 def _measuring_digest() -> str:
     """Return the digest of the code that measures."""
-    return digest_of(closure("faceassay.validation", packages=("faceassay",)))
+    return digest_of(_measuring_modules())
+
+
+def _measuring_modules() -> frozenset[str]:
+    return closure("faceassay.validation", packages=("faceassay",))
 
 
 def _opened(plugin: DatasetPlugin, identities: str | tuple[str, ...] | None) -> FaceDataset:

@@ -9,8 +9,8 @@ from typing import Any
 
 from faceassay import keys, seeds
 from faceassay.contracts import Plugin
-from faceassay.given import DataInput, Given, PackInput, plugin_digest
-from faceassay.sourcecode import closure, digest_of
+from faceassay.given import DataInput, Given, PackInput, code_of, plugin_code, plugin_digest
+from faceassay.sourcecode import closure, digest_of, module_digests, total_digest
 from faceassay.unions import Mixture
 
 THREADED_KINDS = frozenset(
@@ -149,10 +149,24 @@ class Graph:
 @lru_cache
 def core_digest(kind: str) -> str:
     """Return the digest of the core code that a stage of ``kind`` reaches."""
+    return digest_of(_core_modules(kind))
+
+
+def code_table(stage: Stage) -> dict[str, dict[str, str]]:
+    """Return, for each digest of code in the key of ``stage``, the digests of the modules that it is of.
+
+    A digest is left out when the code on disk is another by now: no module list of other code stands under it.
+    """
+    given = [source for source in stage.inputs.values() if not isinstance(source, Stage)]
+    reached = dict(code for source in given for code in code_of(source))
+    reached |= dict([plugin_code(type(stage.plugin)), (core_digest(stage.kind), _core_modules(stage.kind))])
+    table = {total: module_digests(modules) for total, modules in reached.items()}
+    return {total: modules for total, modules in table.items() if total_digest(modules) == total}
+
+
+def _core_modules(kind: str) -> frozenset[str]:
     modules = closure(f"faceassay.stages.{kind}", packages=("faceassay",))
-    if kind in THREADED_KINDS:
-        modules |= closure("faceassay.torching", packages=("faceassay",))
-    return digest_of(modules)
+    return modules | closure("faceassay.torching", packages=("faceassay",)) if kind in THREADED_KINDS else modules
 
 
 def stage_seed(base_seed: int, kind: str, axes: Mapping[str, int]) -> int:

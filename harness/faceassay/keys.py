@@ -16,7 +16,7 @@ from typing import Any
 
 from faceassay.contracts import DatasetPlugin, EvaluationProtocol, FaceassayError, PackReader, Plugin, data_paths
 from faceassay.fingerprints import path_fingerprint
-from faceassay.sourcecode import source_digest
+from faceassay.sourcecode import closure, source_digest
 
 SCHEMA = 1
 """Version of the key document; a change of its meaning raises it and makes every stored artifact a stranger."""
@@ -82,9 +82,18 @@ def _paths_opened(plugin: Plugin) -> Collection[str]:
 
 
 def code_digest(cls: type[Plugin]) -> str:
-    """Return the source digest of a plugin's code; a base class in another package brings that package with it."""
-    bases = [base for base in cls.__mro__ if issubclass(base, Plugin)]
-    return source_digest(cls.__module__, packages={base.__module__.partition(".")[0] for base in bases})
+    """Return the source digest of a plugin's code."""
+    return source_digest(cls.__module__, packages=_packages(cls))
+
+
+def code_modules(cls: type[Plugin]) -> frozenset[str]:
+    """Return the modules of a plugin's code."""
+    return closure(cls.__module__, packages=_packages(cls))
+
+
+def _packages(cls: type[Plugin]) -> set[str]:
+    """Return the packages to stay in; a base class in another package brings that package with it."""
+    return {base.__module__.partition(".")[0] for base in cls.__mro__ if issubclass(base, Plugin)}
 
 
 def difference(first: Mapping[str, Any], second: Mapping[str, Any], path: str = "") -> list[str]:

@@ -10,7 +10,7 @@ import ast
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,9 +38,19 @@ def source_digest(module: str, *, packages: Iterable[str] | None = None) -> str:
 
 def digest_of(modules: Iterable[str]) -> str:
     """Return sha256 (hex) of the normalised syntax trees of ``modules`` with their names."""
+    return total_digest(module_digests(modules))
+
+
+def module_digests(modules: Iterable[str]) -> dict[str, str]:
+    """Return sha256 (hex) of the normalised syntax tree of each of ``modules``, by name."""
+    return {name: _module_digest(_stamped(name)) for name in sorted(modules)}
+
+
+def total_digest(digests: Mapping[str, str]) -> str:
+    """Return the digest of code whose modules have ``digests``, as it stands in keys: what `digest_of` returns."""
     total = hashlib.sha256()
-    for name in sorted(modules):
-        total.update(f"{name}:{_module_digest(_stamped(name))}\n".encode())
+    for name in sorted(digests):
+        total.update(f"{name}:{digests[name]}\n".encode())
     return total.hexdigest()
 
 

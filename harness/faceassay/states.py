@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 
 from faceassay.graph import Graph, Stage
-from faceassay.store import Record, Store
+from faceassay.store import Record, Store, given_up
 
 
 class State(StrEnum):
@@ -16,6 +17,8 @@ class State(StrEnum):
     DONE = "done"
     FAILED = "failed"
     STALE = "stale"
+    WITHOUT_WEIGHTS = "without weights"
+    """Done, and its weights given up on purpose: they are made again when a stage that must run reads them."""
     ABSENT = "absent"
     """Its data is not there."""
 
@@ -26,7 +29,7 @@ def state_of(stage: Stage, store: Store) -> State:
         return State.ABSENT
     record = store.record(stage.kind, stage.digest)
     if record is not None and is_current(stage, record, store):
-        return State.DONE
+        return State.WITHOUT_WEIGHTS if given_up(record) else State.DONE
     if store.is_locked(stage.digest):
         return State.RUNNING
     if record is not None:
@@ -59,18 +62,20 @@ def settled_stages(graph: Graph, store: Store) -> frozenset[str]:
 def required_stages(graph: Graph, store: Store, *, even_absent: bool = False) -> list[Stage]:
     """Return the stages that must run so that every target is there, inputs before what needs them.
 
-    Targets whose data is not there are left out, unless ``even_absent``: then what they would need counts too.
+    Targets whose data is not there are left out, unless ``even_absent``: then what they would need counts too. What was
+    kept without its weights is made again where one of these stages reads it.
     """
     settled = settled_stages(graph, store)
+    whole = {key for key in settled if not given_up(store.record(graph.stages[key].kind, key) or {})}
     required: set[str] = set()
 
-    def require(stage: Stage) -> None:
-        if stage.digest not in required and stage.digest not in settled:
+    def require(stage: Stage, there: Collection[str]) -> None:
+        if stage.digest not in required and stage.digest not in there:
             required.add(stage.digest)
             for source in stage.stages().values():
-                require(source)
+                require(source, whole)
 
     for target in graph.targets():
         if even_absent or not target.absent:
-            require(target)
+            require(target, settled)
     return [stage for key, stage in graph.stages.items() if key in required]

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,10 @@ RECORD = "record.json"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 """Numbers of the errors that say that the disk or the user's share of it is full."""
 Record = Mapping[str, Any]
+
+
+class BusyError(StoreError):
+    """Report that another process works on what was asked for."""
 
 
 @dataclass
@@ -86,11 +90,16 @@ class Store:
             raise StoreError(f"{folder} was written with schema {found}, not {STORE_SCHEMA}: {_remove(folder)}")
         return record
 
-    def verified(self, kind: str, key: str) -> Path:
+    def verified(self, kind: str, key: str, *, without_weights: bool = False) -> Path:
         """Return the folder of an artifact after checking the sha256 of every file, once per process.
 
+        Args:
+            kind: stage kind.
+            key: digest of the key.
+            without_weights: take an artifact too whose weights were given up; for readers of its other files.
+
         Raises:
-            StoreError: when it is missing or a file is not what was written, naming the file.
+            StoreError: when it is missing, a file is not what was written, or weights were given up, naming the file.
         """
         folder = self.folder(kind, key)
         if key not in self._verified:
@@ -98,8 +107,19 @@ class Store:
             if record is None:
                 raise StoreError(f"{kind} {key[:12]} is not in the store {self.root}: run the matrix again")
             _check_files(folder, record)
-            self._verified.add(key)
+            missing = given_up(record)
+            if missing and not without_weights:
+                raise StoreError(
+                    f"{kind} {key[:12]} is in the store {self.root} without {', '.join(missing)}: "
+                    "import it with its weights (faceassay store import)"
+                )
+            if not missing:
+                self._verified.add(key)
         return folder
+
+    def find(self, start: str) -> list[tuple[str, str]]:
+        """Return (kind, key) of every artifact whose key begins with ``start``, hexadecimal digits."""
+        return [(path.parent.name, path.name) for path in sorted((self.root / "artifacts").glob(f"*/{start}*"))]
 
     def commit(self, kind: str, key: str, work: Path, facts: Mapping[str, Any]) -> Record:
         """Turn the folder ``work`` into the artifact of ``key``; it appears whole or not at all.
@@ -120,6 +140,34 @@ class Store:
         }
         content = digest({name: described["sha256"] for name, described in files.items()})
         record = {"schema": STORE_SCHEMA, "kind": kind, "digest": key, **facts, "files": files, "content": content}
+        self._publish(work, record)
+        self._verified.add(key)
+        return record
+
+    def adopt(self, work: Path, record: Record) -> None:
+        """Turn the folder ``work`` into an artifact that another store recorded; it appears whole or not at all.
+
+        Args:
+            work: a folder on the store's file system, its files flushed.
+            record: the other store's, for the same files; those that it gives up are not there.
+
+        Raises:
+            StoreError: when a file is not what the record says.
+        """
+        _check_files(work, record)
+        self._publish(work, record)
+
+    def remove(self, kind: str, key: str) -> None:
+        """Take an artifact away, as a whole, with what its stage left unfinished; hold its lock meanwhile."""
+        removed = self.staging(key) / "removed"
+        shutil.rmtree(removed, ignore_errors=True)
+        removed.parent.mkdir(parents=True, exist_ok=True)
+        self.folder(kind, key).rename(removed)
+        self._verified.discard(key)
+        shutil.rmtree(self.staging(key))
+
+    def _publish(self, work: Path, record: Record) -> None:
+        kind, key = record["kind"], record["digest"]
         write_atomically(work / RECORD, json.dumps(record, indent=1, sort_keys=True))
         for folder in [work, *(path for path in work.rglob("*") if path.is_dir())]:
             _flush_folder(folder)
@@ -131,10 +179,8 @@ class Store:
             target.rename(replaced)
         work.rename(target)
         _flush_folder(target.parent)
-        self._verified.add(key)
         self._failure_file(key).unlink(missing_ok=True)
         shutil.rmtree(self.staging(key), ignore_errors=True)
-        return record
 
     def fail(self, key: str, failure: Mapping[str, Any]) -> None:
         """Keep why a stage failed; a full disk is no reason to fail once more."""
@@ -154,12 +200,22 @@ class Store:
         return failure
 
     @contextmanager
-    def lock(self, key: str) -> Iterator[None]:
-        """Hold the lock of ``key``; wait while another process works on it. A dead process holds nothing."""
+    def lock(self, key: str, *, wait: bool = True) -> Iterator[None]:
+        """Hold the lock of ``key``; wait while another process works on it. A dead process holds nothing.
+
+        Raises:
+            BusyError: when another process works on it and ``wait`` is False.
+        """
         lock = self._lock(key)
         Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-        with lock:
+        try:
+            lock.acquire(timeout=-1 if wait else 0)
+        except Timeout as error:
+            raise BusyError(f"another process is working on {key[:12]}: try again when it has ended") from error
+        try:
             yield
+        finally:
+            lock.release()
 
     def is_locked(self, key: str) -> bool:
         """Tell whether another process is working on ``key``."""
@@ -188,6 +244,12 @@ class Store:
                 yield record
 
 
+def given_up(record: Record) -> Sequence[str]:
+    """Return the files of an artifact, weights, that were left behind on purpose when it was moved here."""
+    names: Sequence[str] = record.get("given_up", ())
+    return names
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write ``text`` so that ``path`` holds either the old or the whole new content, also after a crash."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
@@ -213,11 +275,12 @@ def _described(path: Path) -> dict[str, Any]:
 
 def _check_files(folder: Path, record: Record) -> None:
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {RECORD}
-    for name in sorted(present ^ set(record["files"])):
+    expected = set(record["files"]) - set(given_up(record))
+    for name in sorted(present ^ expected):
         trouble = "is missing" if name not in present else "does not belong to the artifact"
         raise StoreError(f"{folder / name} {trouble}: {_remove(folder)}")
-    for name, described in record["files"].items():
-        if file_sha256(folder / name) != described["sha256"]:
+    for name in sorted(expected):
+        if file_sha256(folder / name) != record["files"][name]["sha256"]:
             raise StoreError(f"{folder / name} is not what was written (its sha256 differs): {_remove(folder)}")
 
 

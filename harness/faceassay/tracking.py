@@ -197,7 +197,7 @@ def _generator_entries(results: Results) -> Iterator[_Entry]:
     for stage, rows in used.items():
         if results.record(stage) is None:
             continue
-        folder = results.store.verified(stage.kind, stage.digest)
+        folder = results.store.verified(stage.kind, stage.digest, without_weights=True)
         tags = {f"faceassay.key.{stage.kind}": stage.digest}
         name = f"{stage.title} of {joined(rows)}" if titles[stage.title] > 1 else stage.title
         entry = _Entry(name, _cost(results, stage), dict(_texts(stage)), tags)
@@ -210,7 +210,7 @@ def _course(results: Results, stage: Stage) -> list[tuple[str, float, int]]:
     """Return what a finished training left of its course, nothing where it left none."""
     if results.record(stage) is None:
         return []
-    history = results.store.verified(stage.kind, stage.digest) / HISTORY
+    history = results.store.verified(stage.kind, stage.digest, without_weights=True) / HISTORY
     return list(_series(json.loads(history.read_text()))) if history.is_file() else []
 
 

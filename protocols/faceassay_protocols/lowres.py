@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
@@ -33,6 +34,11 @@ class LowResolutionIdentification(ReducedProbeParameters, EvaluationProtocol):
     ranks: tuple[Rank, ...] = parameter((1, 5), description="Ranks k at which the rate is read", min_length=1)
     flip: bool = parameter(True, description="Add the embedding of the mirrored image before normalising")
     replicates: int = parameter(1000, description="Bootstrap replicates behind the intervals; 0 for none", ge=0)
+
+    @classmethod
+    def example(cls, folder: Path) -> Self:
+        """Return probes of 8 px with few replicates."""
+        return cls(probe_size=8, replicates=20)
 
     def metric_ids(self) -> tuple[str, ...]:
         """Return the identification rate at each rank."""

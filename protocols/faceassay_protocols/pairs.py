@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
@@ -34,6 +35,11 @@ class PairVerification(DealtPairParameters, EvaluationProtocol):
         "nearest_exact", description="Which point of the ROC curve stands for a rate (see tar_at_fpr)"
     )
     replicates: int = parameter(1000, description="Bootstrap replicates behind the intervals; 0 for none", ge=0)
+
+    @classmethod
+    def example(cls, folder: Path) -> Self:
+        """Return two folds of few pairs with few replicates."""
+        return cls(folds=2, same_per_fold=8, replicates=20)
 
     def metric_ids(self) -> tuple[str, ...]:
         """Return accuracy, TAR at each rate, area under the curve."""

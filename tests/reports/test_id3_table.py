@@ -16,7 +16,7 @@ from faceassay.expand import expand
 from faceassay.pricing import price
 from faceassay.registry import load_plugins
 from faceassay.spec import read_matrix
-from faceassay.spec.published import COLUMNS, PublishedValue
+from faceassay.spec.published import COLUMNS, NOT_STATED, PublishedValue
 from faceassay.spec.yaml import read_yaml
 from faceassay.states import required_stages
 from faceassay.store import Store
@@ -121,8 +121,9 @@ def values():
     with (FOLDER / "published.csv").open(newline="", encoding="utf-8") as file:
         header, *lines = csv.reader(file)
     assert tuple(header) == COLUMNS
-    assert {line[3] for line in lines} == {"percent"}
-    return [PublishedValue(row, column, Decimal(value), source, note) for row, column, value, _, source, note in lines]
+    found = [dict(zip(COLUMNS, line, strict=True)) for line in lines]
+    assert {line.pop("unit") for line in found} == {"percent"}
+    return [PublishedValue(printed=Decimal(line.pop("value")), **line) for line in found]
 
 
 @lru_cache
@@ -236,6 +237,18 @@ def test_a_rate_that_is_no_share_of_the_pairs_says_so():
 )
 def test_all_averages_that_are_printed_for_one_set_are_kept(row, averages):
     assert {value.printed for value in of(row, "Avg")} == {Decimal(text) for text in averages}
+
+
+def test_only_the_source_whose_evaluation_code_is_public_states_its_metric():
+    """ADMIS evaluates with TFace's code; of the others nobody says how many folds, which grid, which mirrored image."""
+    stated = {(value.source.partition(" ")[0], value.metric) for value in values()}
+    assert {metric for source, metric in stated if source != "ADMIS"} == {NOT_STATED}
+    assert {metric for source, metric in stated if source == "ADMIS"} == {"accuracy:10fold/tface/grid-0.01/flip-sum"}
+
+
+@needs_demo
+def test_every_metric_that_is_stated_is_one_that_our_protocols_know():
+    assert {value.metric for value in matrix().published.values} == {None, "accuracy:10fold/tface/grid-0.01/flip-sum"}
 
 
 def test_no_verdict_is_possible_at_the_papers_scale():

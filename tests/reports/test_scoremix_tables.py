@@ -96,6 +96,7 @@ def test_every_published_number_has_its_source_and_no_verdict(name):
     published = matrix(name).published
     assert {value.source for value in published.values} == {f"ScoreMix arXiv:2506.10226v1, table {name[-1]}"}
     assert published.entry.unstated
+    assert {value.metric for value in published.values} == {None}
 
 
 def test_averages_of_table_2_are_the_means_of_the_printed_numbers():

@@ -6,14 +6,20 @@ import sys
 
 import click
 
+from faceassay.cli.audit import audit
+from faceassay.cli.check import check
 from faceassay.cli.claims import claims
 from faceassay.cli.data import data
 from faceassay.cli.evaluate import evaluate
+from faceassay.cli.explain import explain
 from faceassay.cli.figure import figure
 from faceassay.cli.matrix import plan, report, run
 from faceassay.cli.mlflow import mlflow
+from faceassay.cli.new import new
 from faceassay.cli.plugins import describe, list_plugins
 from faceassay.cli.quality import quality
+from faceassay.cli.store import store
+from faceassay.cli.verify import verify
 from faceassay.contracts import FaceassayError
 
 
@@ -37,5 +43,8 @@ def main() -> None:
     """Assay synthetic face data: methods by benchmarks, every number with its key."""
 
 
-for command in (list_plugins, describe, plan, run, report, claims, figure, quality, evaluate, data, mlflow):
+_ABOUT_PLUGINS = (list_plugins, describe, new, check)
+_ABOUT_MATRICES = (plan, run, report, claims, explain, verify, figure, quality)
+_BESIDE = (evaluate, data, store, audit, mlflow)
+for command in (*_ABOUT_PLUGINS, *_ABOUT_MATRICES, *_BESIDE):
     main.add_command(command)

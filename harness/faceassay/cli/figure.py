@@ -81,9 +81,12 @@ def _require_made(spec: MatrixSpec, graph: Graph, store: Store) -> None:
     """Refuse to draw what is not there yet: a figure trains nothing."""
     from faceassay.contracts import FaceassayError
     from faceassay.report.notes import run_command
-    from faceassay.states import required_stages
+    from faceassay.states import State, required_stages, state_of
 
-    missing = [stage.title for stage in required_stages(graph, store) if stage.kind != "figure"]
+    lacking = [stage for stage in required_stages(graph, store) if stage.kind != "figure"]
+    missing = [stage.title for stage in lacking]
+    if missing and all(state_of(stage, store) is State.WITHOUT_WEIGHTS for stage in lacking):
+        raise FaceassayError(f"kept without weights: {', '.join(missing)}: faceassay store import brings them")
     if missing:
         raise FaceassayError(f"not in the store yet: {', '.join(missing)}: {run_command(spec, store)} makes them")
 

@@ -23,6 +23,18 @@ WORKING_FOLDER = ".faceassay"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+def store_option(command: Command) -> Command:
+    """Add which store a command works with."""
+    return click.option(
+        "--store",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="FACEASSAY_STORE",
+        default=Path(WORKING_FOLDER) / "store",
+        show_default=True,
+        help="Where artifacts are kept.",
+    )(command)
+
+
 def matrix_options(command: Command) -> Command:
     """Add what every command about a matrix takes."""
     return click.option("--profile", help="Override sizes by this profile of the matrix.")(stored_matrix(command))
@@ -31,14 +43,7 @@ def matrix_options(command: Command) -> Command:
 def stored_matrix(command: Command) -> Command:
     """Add a matrix and the store."""
     for option in (
-        click.option(
-            "--store",
-            type=click.Path(file_okay=False, path_type=Path),
-            envvar="FACEASSAY_STORE",
-            default=Path(WORKING_FOLDER) / "store",
-            show_default=True,
-            help="Where artifacts are kept.",
-        ),
+        store_option,
         click.argument("matrix", type=click.Path(path_type=Path)),
     ):
         command = option(command)

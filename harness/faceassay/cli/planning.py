@@ -37,7 +37,9 @@ def plan_lines(graph: Graph, store: Store, cost_table: Path, teraflops: float = 
     """Yield the lines of a plan; GPU-hours are those at a sustained rate of ``teraflops``."""
     rates, required = recorded_rates(store, cost_table), required_stages(graph, store)
     states = {key: state_of(stage, store) for key, stage in graph.stages.items()}
-    rows = [_row(stage, states[key], rates, teraflops) for key, stage in graph.stages.items()]
+    kept = {State.DONE, State.WITHOUT_WEIGHTS}
+    made = {key for key, state in states.items() if state in kept} - {stage.digest for stage in required}
+    rows = [_row(stage, states[key], key in made, rates, teraflops) for key, stage in graph.stages.items()]
     yield tabulate(rows, HEADER, disable_numparse=True, colalign=["left"] * 4 + ["right"] * 2 + ["left"])
     yield ""
     counts = Counter(str(state) for state in states.values())
@@ -68,9 +70,9 @@ def claim_lines(matrix: MatrixSpec) -> Iterator[str]:
         yield f"{matrix.claims.path.name}: {counted(len(about), 'claim')} about differences; {too_few(count)}"
 
 
-def _row(stage: Stage, state: State, rates: Rates, teraflops: float) -> list[str]:
+def _row(stage: Stage, state: State, made: bool, rates: Rates, teraflops: float) -> list[str]:
     about = [str(state), stage.title, stage.digest[:12], f"{stage.work} {stage.unit}"]
-    if state is State.DONE:
+    if made:
         return [*about, "", "", ""]
     seconds, cost = estimate(stage, rates), price(stage)
     return [

@@ -73,13 +73,18 @@ def _description(registry: Registry, kind: str, cls: type[Plugin]) -> Iterator[s
     yield ""
     yield "parameters" if cls.model_fields else "no parameters"
     for name, field in cls.model_fields.items():
-        yield f"  {name}: {_type_name(field.annotation)}{_bounds(field.metadata)}{_default(field)}{_unit(field)}"
+        yield f"  {parameter_line(name, field)}"
         yield f"      {field.description or 'not described'}"
     if cls.presets:
         yield ""
         yield "presets (preset: NAME in a matrix; parameters beside it override it)"
     for name, values in cls.presets.items():
         yield f"  {name}: " + ", ".join(f"{parameter} {value!r}" for parameter, value in values.items())
+
+
+def parameter_line(name: str, field: FieldInfo) -> str:
+    """Return a parameter with its type, bounds, default and unit, in one line."""
+    return f"{name}: {_type_name(field.annotation)}{_bounds(field.metadata)}{_default(field)}{_unit(field)}"
 
 
 def _type_name(annotation: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -78,7 +79,9 @@ class AttributeTable:
 
 
 class AttributePredictor(Trainable):
-    """Tell attributes of face images."""
+    """Tell attributes of face images; no seed changes what they are."""
+
+    seeded: ClassVar[bool] = False
 
     @abstractmethod
     def columns(self) -> tuple[Attribute, ...]:
@@ -93,7 +96,7 @@ class AttributePredictor(Trainable):
 
     @abstractmethod
     def predict(self, images: ImageBatch, item_ids: Sequence[str]) -> FloatArray:
-        """Return the attributes of images.
+        """Return the attributes of images. What is told of an image is the same in every batch, but for rounding.
 
         Args:
             images: uint8 [B, H, W, 3] RGB.

@@ -80,7 +80,7 @@ class PackReader(Plugin):
 
     @abstractmethod
     def open(self, data: FaceDataset | None) -> Pack:
-        """Open the pack and check it; cheap, decodes no image set.
+        """Open the pack and check it; cheap, decodes no image set. Opened again it is the same, fingerprint included.
 
         Raises:
             DataError: when files are missing or corrupt, or contradict one another, or ``data`` cannot carry the
@@ -122,7 +122,7 @@ class Evaluation:
     """Hold the numbers of one protocol and the scores behind them.
 
     Attributes:
-        metrics: metric identity -> value as a fraction 0 to 1 unless the identity says otherwise.
+        metrics: metric identity -> value as a fraction 0 to 1 unless the identity says otherwise; finite.
         scores: named arrays kept with the evaluation, so that new statistics need no rerun. ``replicates``, float64
             [R, number of metrics], holds the bootstrap replicates of the metrics in their order; the draws depend on
             the pack alone, so replicates of two recognizers on one pack are paired.
@@ -155,7 +155,10 @@ class EvaluationProtocol(Plugin):
 
     @abstractmethod
     def metric_ids(self) -> tuple[str, ...]:
-        """Return the identities of the metrics, in column order; each carries its definition."""
+        """Return the identities of the metrics, in column order; each carries its definition.
+
+        They are those that ``evaluate`` computes, in the same order, and consist of letters, digits and ``_-.:/``.
+        """
 
     @abstractmethod
     def reader(self) -> PackReader:
@@ -167,6 +170,9 @@ class EvaluationProtocol(Plugin):
     @abstractmethod
     def evaluate(self, pack: Any, features: Features) -> Evaluation:
         """Compute every metric from the embeddings of the images of ``pack``, rows in the same order.
+
+        The same embeddings give the same numbers. Embeddings that are alike for one person and far apart for two give
+        the perfect score, 1. Embeddings that know nothing of the people do not.
 
         Args:
             pack: what ``reader().open(...)`` returns.

@@ -35,12 +35,18 @@ class FaceImages(Protocol):
     def __len__(self) -> int: ...
 
     def images(self, index: IntArray) -> ImageBatch:
-        """Return the images at ``index`` (int64 [B]) as uint8 [B, H, W, 3] RGB; several threads may call it at once."""
+        """Return the images at ``index`` (int64 [B]) as uint8 [B, H, W, 3] RGB; several threads may call it at once.
+
+        B may be 0. In any order and any company an image is the same. The array is the caller's own.
+        """
 
 
 @runtime_checkable
 class FaceDataset(FaceImages, Protocol):
-    """Give random access to identity-labelled face images."""
+    """Give random access to identity-labelled face images.
+
+    Names of identities and of images are unique, and no identity is without an image.
+    """
 
     @property
     def labels(self) -> IntArray:
@@ -79,7 +85,7 @@ class DatasetPlugin(Plugin):
 
     @abstractmethod
     def open(self) -> FaceDataset:
-        """Open the data and check it.
+        """Open the data and check it. Opened again it is the same, fingerprint included.
 
         Raises:
             DataError: when files are missing, corrupt, or an identity has too few images.
@@ -111,6 +117,8 @@ class WritableDataset(DatasetPlugin):
     @abstractmethod
     def write(cls, data: FaceDataset, target: Path, advance: Callable[[int], None]) -> Written:
         """Write the stored files of ``data``, unchanged, to ``target``, where nothing is yet.
+
+        What is read back holds the same files, of the same people.
 
         Args:
             data: the images.

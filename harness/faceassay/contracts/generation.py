@@ -58,7 +58,7 @@ class Denoiser(Protocol):
 
 
 class FittedGenerator(Protocol):
-    """Serve a trained conditional denoiser."""
+    """Serve a trained conditional denoiser: of the size and the identities of the images that it was trained on."""
 
     @property
     def image_size(self) -> int:
@@ -79,6 +79,9 @@ class FittedGenerator(Protocol):
     def denoiser(self, condition: Condition, *, role: Role = "main") -> Denoiser:
         """Return the denoiser under ``condition``; ``guide`` is the lesser model of autoguidance.
 
+        An image is denoised alike in every batch, but for the rounding of floats. Conditions of another kind, and
+        classes that the generator does not know, are refused.
+
         Raises:
             ValueError: when the condition is not of the kind that the generator takes, or out of its range.
         """
@@ -98,7 +101,10 @@ class Generator(Trainable):
         return frozenset({"classes"})
 
     def needs(self) -> frozenset[str]:
-        """Name the inputs beside the real images, as the parameters demand: any of ``recognizer``, ``attributes``."""
+        """Name the inputs beside the real images, as the parameters demand: any of ``recognizer``, ``attributes``.
+
+        They are exactly what ``fit`` reads.
+        """
         return frozenset()
 
     def needs_gradient(self) -> bool:
@@ -107,10 +113,16 @@ class Generator(Trainable):
 
     @abstractmethod
     def work(self, images: int) -> int:
-        """Return how many training images ``fit`` will process on a set of ``images``; for estimates only."""
+        """Return how many training images ``fit`` will process on a set of ``images``; for estimates only.
+
+        It is the total of the progress that ``fit`` tells.
+        """
 
     def passes_for(self, images: int) -> Mapping[str, int]:
-        """Return the other passes of ``fit`` on a set of ``images``, by the names of ``PASSES``; for estimates only."""
+        """Return the other passes of ``fit`` on a set of ``images``, by the names of ``PASSES``; for estimates only.
+
+        They are those that ``fit`` makes.
+        """
         return {}
 
     def multiply_adds(self, image_size: int, identities: int, role: Role = "main") -> int | None:
@@ -128,11 +140,15 @@ class Generator(Trainable):
 
     @abstractmethod
     def fit(self, sources: Sources, run: StageContext) -> None:
-        """Train on ``sources.real`` and write the result into ``run.folder``."""
+        """Train on ``sources.real`` and write the result into ``run.folder``.
+
+        The same inputs and seed write the same bytes, however often the training was killed and went on from a
+        checkpoint.
+        """
 
     @abstractmethod
     def load(self, folder: Path, device: str) -> FittedGenerator:
-        """Load what ``fit`` wrote into ``folder``."""
+        """Load what ``fit`` wrote into ``folder``. Loaded again it gives the same output."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +180,8 @@ class SynthesisPlan:
     """List the images to generate, one row per image, in fixed blocks.
 
     An identity whose name is also the name of a real identity joins that identity when the synthetic images are
-    mixed with real ones; any other name is a new class.
+    mixed with real ones; any other name is a new class. Where a row that joins a real identity has sources, that
+    identity is among them. No identity is without a row, and weights are finite.
 
     Attributes:
         identities: names of the synthetic identities; one that has the name of a real identity is that person, and in
@@ -219,11 +236,15 @@ class Search(Plugin):
     """Look for parameters of an augmentation by sampling and judging, as a stage of its own.
 
     Its fields are what the search depends on, and no more: nothing else about the augmentation makes it run again. One
-    search serves every seed of a matrix, as the generator does.
+    search serves every seed of a matrix, as the generator does. The same inputs and seed find the same, however often
+    the search was killed and went on from a checkpoint.
     """
 
     def needs(self) -> frozenset[str]:
-        """Name the inputs beside the real images: any of ``generator``, ``recognizer``."""
+        """Name the inputs beside the real images: any of ``generator``, ``recognizer``.
+
+        They are exactly what is read.
+        """
         return frozenset({"generator", "recognizer"})
 
     @abstractmethod
@@ -247,14 +268,21 @@ class Search(Plugin):
 
 
 class Augmentation(Trainable):
-    """Turn real images (and a generator, and a recognizer, as needed) into a synthetic set: a plan, then images."""
+    """Turn real images (and a generator, and a recognizer, as needed) into a synthetic set: a plan, then images.
+
+    Nothing is left over between two calls: blocks are rendered in any order, by any number of processes.
+    """
 
     def conditions_on(self) -> frozenset[str]:
         """Name what a generator that it reads must be conditioned on, see ``Generator.conditioned_on``."""
         return frozenset({"classes"})
 
     def needs(self) -> frozenset[str]:
-        """Name the inputs beside the real images: any of ``generator``, ``recognizer``, ``attributes``."""
+        """Name the inputs beside the real images: any of ``generator``, ``recognizer``, ``attributes``.
+
+        They are exactly what ``plan`` and ``render`` read: what is read without being named is missing from the key,
+        what is named without being read is trained in vain.
+        """
         return frozenset()
 
     def needs_gradient(self) -> bool:
@@ -266,11 +294,17 @@ class Augmentation(Trainable):
         """Return how many images the plan will list for ``identities`` real identities."""
 
     def evaluations_per_image(self) -> int:
-        """Return the expected network evaluations per image; for estimates only, the record counts them."""
+        """Return the expected network evaluations per image; for estimates only, the record counts them.
+
+        The images of a plan take so many each, on average.
+        """
         return 0
 
     def passes_per_image(self) -> Mapping[str, int]:
-        """Return the expected other passes per image, by the names of ``PASSES``; for estimates only."""
+        """Return the expected other passes per image, by the names of ``PASSES``; for estimates only.
+
+        The images of a plan take so many each, on average.
+        """
         return {}
 
     def search(self) -> Search | None:
@@ -279,11 +313,17 @@ class Augmentation(Trainable):
 
     @abstractmethod
     def plan(self, sources: Sources, run: StageContext) -> SynthesisPlan:
-        """List the images to generate."""
+        """List the images to generate.
+
+        The same inputs and seed give the same plan. Who is real is told by name alone, never by position.
+        """
 
     @abstractmethod
     def render(self, sources: Sources, block: PlanBlock, noise: FloatArray) -> ImageBatch:
         """Make the images of one block.
+
+        The same block and noise give the same bytes. An image depends on its own row and noise alone, but for the last
+        bit of a float: not on the other rows of the block. Colours keep their order, red first.
 
         Args:
             sources: the opened inputs.
@@ -291,5 +331,5 @@ class Augmentation(Trainable):
             noise: standard normal noise of each row, float32 [B, 3, H, W]; row k's noise is the same for all methods.
 
         Returns:
-            uint8 [B, H, W, 3] RGB.
+            uint8 [B, H, W, 3] RGB, of the size of the real images.
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, get_args
+from typing import Annotated, Any, ClassVar, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
@@ -20,6 +20,11 @@ class Plugin(BaseModel):
     Subclasses set ``name`` (what a spec writes), ``version`` (raised when results change on purpose), ``summary``
     (one line for ``faceassay list``) and, where it applies, ``paper`` (citation with equation or section) and
     ``presets``: named sets of parameter values that a spec takes by ``preset: NAME`` and may override one by one.
+
+    What every plugin promises, and ``faceassay check`` tests: Parameters come back from a spec unchanged, under the
+    same key. A parameter that the plugin does not have is refused. A plugin never writes into what it is handed. It
+    neither seeds nor draws from the global random states of Python, NumPy and torch. It leaves torch's settings as they
+    are: threads, default dtype, gradients, determinism.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -30,12 +35,27 @@ class Plugin(BaseModel):
     paper: ClassVar[str | None] = None
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
+    @classmethod
+    def example(cls, folder: Path) -> Self:
+        """Return a small instance, for ``faceassay check``: all that it does takes a second.
+
+        Args:
+            folder: an empty folder for the files that it needs, which it may write.
+        """
+        return cls()
+
 
 class Trainable(Plugin):
-    """Add the cheap check that runs before anything expensive to the plugins that read training images."""
+    """Add the cheap check that runs before anything expensive to the plugins that read training images.
+
+    A plugin whose results do not depend on the seed of the stage says so by ``seeded = False``: of all others another
+    seed makes another result.
+    """
+
+    seeded: ClassVar[bool] = True
 
     def check(self, image_size: int, identities: int) -> None:
-        """Check the parameters against the data, before any stage runs.
+        """Check the parameters against the data, before any stage runs. What it lets pass works, one identity too.
 
         Args:
             image_size: side of the square images in pixels.

@@ -25,7 +25,10 @@ class FittedRecognizer(Protocol):
         """Side in pixels of the images that it takes."""
 
     def embed(self, images: ImageBatch) -> FloatArray:
-        """Return raw (not normalised) embeddings, float32 [B, d], of uint8 [B, H, W, 3] RGB images."""
+        """Return raw (not normalised) embeddings, float32 [B, d], of uint8 [B, H, W, 3] RGB images.
+
+        An image is embedded alike in every batch, but for the rounding of floats.
+        """
 
     def class_centres(self) -> FloatArray | None:
         """Return the rows of the margin head's weight E, float32 [L, d] (ScoreMix, section 4.3), or None."""
@@ -40,7 +43,10 @@ class DifferentiableRecognizer(Protocol):
         """Side in pixels of the images that it takes."""
 
     def features(self, x: Tensor) -> Tensor:
-        """Return raw embeddings [B, d] of images ``x`` [B, 3, S, S] in [-1, 1]; no weight gets a gradient."""
+        """Return raw embeddings [B, d] of images ``x`` [B, 3, S, S] in [-1, 1]; no weight gets a gradient.
+
+        They are those that ``embed`` returns of the same images, red first.
+        """
 
 
 class Recognizer(Trainable):
@@ -65,7 +71,7 @@ class Recognizer(Trainable):
 
     @abstractmethod
     def updates_for(self, images: int) -> int:
-        """Return the optimizer steps that ``fit`` makes on a set of ``images``."""
+        """Return the optimizer steps that ``fit`` makes on a set of ``images``: one or more."""
 
     @abstractmethod
     def trained_for(self, updates: int) -> Self:
@@ -73,7 +79,10 @@ class Recognizer(Trainable):
 
     @abstractmethod
     def work(self, images: int) -> int:
-        """Return how many training images ``fit`` will process on a set of ``images``; for estimates only."""
+        """Return how many training images ``fit`` will process on a set of ``images``; for estimates only.
+
+        It is the total of the progress that ``fit`` tells.
+        """
 
     def multiply_adds(self) -> int | None:
         """Return the multiply-adds of one forward pass of one image, class centres left out; for estimates only.
@@ -85,11 +94,15 @@ class Recognizer(Trainable):
 
     @abstractmethod
     def fit(self, data: FaceDataset, run: StageContext) -> None:
-        """Train on ``data`` and write the result into ``run.folder``."""
+        """Train on ``data`` and write the result into ``run.folder``.
+
+        The same images and seed write the same bytes, however often the training was killed and went on from a
+        checkpoint.
+        """
 
     @abstractmethod
     def load(self, folder: Path, device: str) -> FittedRecognizer:
-        """Load what ``fit`` wrote into ``folder``."""
+        """Load what ``fit`` wrote into ``folder``. Loaded again it gives the same output."""
 
 
 @dataclass(frozen=True)

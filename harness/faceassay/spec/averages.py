@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from faceassay.contracts import EvaluationProtocol
 from faceassay.contracts.evaluation import short_names
+from faceassay.spec.identities import possible_identities
 from faceassay.spec.model import AverageEntry, MemberEntry
 from faceassay.spec.near import near
 from faceassay.spec.yaml import Path_
@@ -47,6 +48,29 @@ def kind_of(metric: str) -> str:
 def column_labels(benchmark: str, metrics: tuple[str, ...]) -> list[str]:
     """Return the headings of the columns of a benchmark: its name and the short name of each metric."""
     return [f"{benchmark} {name}" for name in short_names(metrics)]
+
+
+def possible_metrics(
+    protocols: Mapping[str, EvaluationProtocol], averages: Sequence[Average]
+) -> dict[str, frozenset[str]]:
+    """Return the headings of all columns, averages last, with the identities that the metric of each can have."""
+    possible = {name: possible_identities(protocol) for name, protocol in protocols.items()}
+    columns = {
+        label: frozenset(other for other in possible[name] if _head(other) == _head(metric))
+        for name, protocol in protocols.items()
+        for label, metric in zip(column_labels(name, protocol.metric_ids()), protocol.metric_ids(), strict=True)
+    }
+    of_members = {
+        average.name: frozenset(
+            other for name, metric in average.members for other in possible[name] if _head(other) == _head(metric)
+        )
+        for average in averages
+    }
+    return {**columns, **of_members}
+
+
+def _head(metric: str) -> str:
+    return metric.partition("/")[0]
 
 
 def resolved(entry: AverageEntry, protocols: Mapping[str, EvaluationProtocol | None], complain: Complain) -> Average:

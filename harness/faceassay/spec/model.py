@@ -125,7 +125,7 @@ class AverageEntry(_Part):
 class PublishedEntry(_Part):
     """Numbers that a paper prints for rows and columns of this matrix, and when ours can be compared with them."""
 
-    path: str = Field(description="CSV file beside the matrix: row, column, value, unit, source, note")
+    path: str = Field(description="CSV file beside the matrix: row, column, metric, value, unit, source, note")
     comparable_in: Slug | None = Field(
         None, description="the profile whose data are the paper's; none: the file as it is"
     )

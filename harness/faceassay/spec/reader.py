@@ -24,7 +24,7 @@ from faceassay.contracts import (
 )
 from faceassay.contracts.plugin import ABSENT, DATA_VARIABLE
 from faceassay.registry import RESERVED_PARAMETERS, Registry
-from faceassay.spec.averages import Average, column_labels, resolved
+from faceassay.spec.averages import Average, possible_metrics, resolved
 from faceassay.spec.claims import Claims, read_claims
 from faceassay.spec.faults import named_fault
 from faceassay.spec.model import BroughtEntry, Expected, ExpectedData, MethodEntry, Spec
@@ -252,10 +252,11 @@ class _Reading:
         entry, benchmarks = matrix.spec.published, [b for b in matrix.benchmarks if b.protocol is not None]
         if entry is None:
             return None
+        metrics = possible_metrics({b.name: b.protocol for b in benchmarks}, matrix.averages)
         known = Known(
             rows={*(method.name for method in matrix.methods), *matrix.dropped.get("methods", ())},
-            columns=[label for b in benchmarks for label in column_labels(b.name, b.protocol.metric_ids())]
-            + [*(average.name for average in matrix.averages), *matrix.dropped.get("averages", ())],
+            columns=[*metrics, *matrix.dropped.get("averages", ())],
+            metrics=metrics,
             beginnings=tuple(f"{name} " for name in matrix.dropped.get("benchmarks", ())),
         )
         values, problems = read_published(matrix.path.parent / entry.path, known)

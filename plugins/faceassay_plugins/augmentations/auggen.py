@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
@@ -39,6 +40,14 @@ class AugGen(DenoisingAugmentation, PairAugmentation):
         if (self.alpha is None) != (self.beta is None):
             raise ValueError("alpha and beta are searched for together: give both or none")
         return self
+
+    @classmethod
+    def example(cls, folder: Path) -> Self:
+        """Return a dozen images in three steps, their weights searched for on a small grid."""
+        return cls(
+            **{"pairs": 4, "images_per_pair": 3, "block_size": 5, "steps": 3, "alpha": None, "beta": None},
+            **{"search_pairs": 3, "search_images": 2, "search_grid": (0.5, 0.8)},
+        )
 
     def check(self, image_size: int, identities: int) -> None:
         """Check that there are enough identities for the pairs, those of the search included."""

@@ -57,6 +57,10 @@ class AugGenSearch(GuidedSampling, Search):
         """Return the images of all cells and, at most, of the classes on their own."""
         return (len(self.grid) ** 2 * self.pairs + min(2 * self.pairs, identities)) * self.images
 
+    def passes_per_image(self) -> Mapping[str, int]:
+        """Return that the recognizer looks at every image once."""
+        return {"recognizer_forward": 1}
+
     def run(self, sources: Sources, run: StageContext) -> Mapping[str, Any]:
         """Measure the classes on their own, then cell by cell, each kept in a checkpoint.
 
@@ -70,6 +74,7 @@ class AugGenSearch(GuidedSampling, Search):
         course = _Course(self, sources, run)
         course.finish()
         run.count_evaluations(course.evaluations)
+        run.count_passes({"recognizer_forward": course.sampled_images()})
         reproduced = course.reproduced
         measured = [(cell.pop("alpha"), cell.pop("beta"), Measures(**cell)) for cell in course.cells]
         cells = both_orders(measured, Measures(**{name: reproduced[name] for name in Measures.__dataclass_fields__}))
@@ -116,7 +121,7 @@ class _Course:
             found = measure(raw, self.means, self.places, self.reproduced["length"])
             self.cells.append({"alpha": alpha, "beta": beta, **asdict(found)})
             self._keep()
-        self.context.progress(self._done(), self._done())
+        self.context.progress(self.sampled_images(), self.sampled_images())
 
     def _reproduce(self) -> None:
         """Sample the classes under their own conditions: their mean embeddings and what faces look like here."""
@@ -133,7 +138,7 @@ class _Course:
         document = {"cells": self.cells, "reproduced": self.reproduced, "evaluations": self.evaluations}
         self.context.checkpoints.save(1 + len(self.cells), {"means": torch.from_numpy(self.means)}, document)
 
-    def _done(self) -> int:
+    def sampled_images(self) -> int:
         """Return how many images have been sampled and measured."""
         classes = len(self.classes) if self.reproduced else 0
         return (classes + len(self.cells) * len(self.pairs)) * self.search.images
@@ -146,7 +151,7 @@ class _Course:
         total = (len(self.classes) + len(self.search.grid) ** 2 * len(self.pairs)) * images
         found = []
         for start in range(0, len(rows), BLOCK):
-            self.context.progress(self._done() + start, total)
+            self.context.progress(self.sampled_images() + start, total)
             block = rows[start : start + BLOCK]
             condition = LabelMix(block, np.tile(np.array(weights), (len(block), 1)))
             found.append(self._sampled(condition, keys[start : start + BLOCK]))

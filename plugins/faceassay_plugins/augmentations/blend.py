@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,11 @@ class Blend(PairAugmentation):
     name: ClassVar[str] = "blend"
     version: ClassVar[str] = "1"
     summary: ClassVar[str] = "Pixel average of two people as a new class; needs no generator"
+
+    @classmethod
+    def example(cls, folder: Path) -> Self:
+        """Return a dozen images."""
+        return cls(pairs=4, images_per_pair=3, block_size=5)
 
     def columns(self, sources: Sources, pairs: IntArray, run: StageContext) -> Mapping[str, NDArray[Any]]:
         """Draw for each row one image of each of its two people: ``images``, int64 [N, 2]."""

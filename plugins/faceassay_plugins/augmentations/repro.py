@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
@@ -25,6 +26,11 @@ class Repro(DenoisingAugmentation):
         "own", description="own: the images join the real class (AugGen); new: each class is a new one (a control)"
     )
     block_size: int = parameter(32, ge=1, unit="images", description="images rendered together")
+
+    @classmethod
+    def example(cls, folder: Path) -> Self:
+        """Return a few images of each class in three steps."""
+        return cls(images_per_class=2, block_size=5, steps=3)
 
     def planned_images(self, identities: int) -> int:
         """Return classes x images per class."""

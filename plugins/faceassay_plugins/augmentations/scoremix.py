@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
@@ -68,6 +69,11 @@ class ScoreMix(DenoisingAugmentation, PairAugmentation):
                 f"{len(self.mixing)} values of mixing, but a pair has images_per_pair = {self.images_per_pair} images"
             )
         return self
+
+    @classmethod
+    def example(cls, folder: Path) -> Self:
+        """Return a dozen images in three steps."""
+        return cls(pairs=4, images_per_pair=3, block_size=5, steps=3)
 
     def check(self, image_size: int, identities: int) -> None:
         """Check that there are enough identities to choose the mixes from."""

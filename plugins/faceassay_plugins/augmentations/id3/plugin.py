@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -86,6 +87,11 @@ class Id3(IdentityGuidedSampling, Augmentation):
         if self.spread == "tammes" and self.images_per_identity < 2:
             raise ValueError("spread tammes is about two or more images: raise images_per_identity")
         return self
+
+    @classmethod
+    def example(cls, folder: Path) -> Self:
+        """Return a few images of a few anchors in three steps."""
+        return cls(anchors=3, images_per_identity=3, anchor_steps=5, block_size=5, steps=3)
 
     def needs(self) -> frozenset[str]:
         """Name generator and recognizer, and the attributes where images have any."""

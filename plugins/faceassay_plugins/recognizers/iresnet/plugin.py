@@ -157,6 +157,11 @@ class IResNet(ChoosingRecognizer):
         "loss are float32",
     )
 
+    @classmethod
+    def example(cls, folder: Path) -> Self:
+        """Return a network that trains in a fraction of a second on images of 16 px."""
+        return cls(depth=(1, 1, 1, 1), width=8, image_size=16, embedding=16, batch_size=8, updates=4, dropout=0.4)
+
     @model_validator(mode="after")
     def _length_is_given_once(self) -> Self:
         if self.epochs is not None and self.updates is not None:

@@ -1,0 +1,1 @@
+"""Certificates: stages run a second time from their stored inputs, and compared with what the store holds."""
