@@ -6,6 +6,7 @@ whole numbers here, for which Student's distribution is a finite sum.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ class Effect:
         generators: what other trainings of the generator add, 0 with one.
         degrees: of Student's t: seeds - 1, or generators - 1 where there are several.
         seeds_used: paired seeds, n.
+        generators_used: trainings of the generator that these read; 1 where neither row reads any.
     """
 
     mean: float
@@ -42,6 +44,7 @@ class Effect:
     generators: float
     degrees: int
     seeds_used: int
+    generators_used: int = 1
 
     @property
     def standard_error(self) -> float:
@@ -133,9 +136,11 @@ def estimate(
     defined = means[np.isfinite(means)]
     if len(defined) < FEWEST_DRAWS:
         raise ValueError(f"{len(defined)} of {len(means)} replicates are defined: {FEWEST_DRAWS} are needed")
-    within, between, degrees = _over_seeds(differences, generators)
-    mean = math.fsum(differences) / len(differences)
-    found = Effect(mean, float(np.var(defined, ddof=1)), within, between, degrees, len(differences))
+    groups = _groups(differences, generators)
+    within, between = _over_seeds(groups)
+    mean, people = math.fsum(differences) / len(differences), float(np.var(defined, ddof=1))
+    degrees = degrees_of_freedom(len(differences), len(groups))
+    found = Effect(mean, people, within, between, degrees, len(differences), len(groups))
     if found.standard_error <= ROUNDING:
         raise ValueError("the difference is the same for all seeds and people: nothing to judge it by")
     return found
@@ -154,17 +159,21 @@ def _require_alike(
         raise ValueError(f"{len(generators)} generators of {len(differences)} seeds: give that of each")
 
 
-def _over_seeds(differences: Sequence[float], generators: Sequence[int] | None) -> tuple[float, float, int]:
-    """Return the variance of the mean within and between generators, and the degrees of freedom of both together."""
-    n = len(differences)
-    groups = _groups(differences, generators)
+def degrees_of_freedom(seeds: int, generators: int) -> int:
+    """Return how many a difference has over ``seeds`` that read ``generators`` trainings of a generator, 1 for none."""
+    return (generators if 1 < generators < seeds else seeds) - 1
+
+
+def _over_seeds(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Return the variance of the mean within and between generators, from the differences of each generator's seeds."""
+    n = sum(map(len, groups))
     if len(groups) in (1, n):
-        return variance(differences) / n, 0.0, n - 1
+        return variance([one for group in groups for one in group]) / n, 0.0
     if len({len(group) for group in groups}) != 1:
         raise ValueError(f"generators with {', '.join(str(len(group)) for group in groups)} seeds: give each as many")
     between = len(groups[0]) * variance([math.fsum(group) / len(group) for group in groups])
     within = math.fsum(variance(group) for group in groups) / len(groups)
-    return within / n, max(0.0, between - within) / n, len(groups) - 1
+    return within / n, max(0.0, between - within) / n
 
 
 def _groups(differences: Sequence[float], generators: Sequence[int] | None) -> list[list[float]]:
@@ -216,11 +225,15 @@ def detectable(standard_error: float, degrees: int, *, level: float = 0.05, powe
 def student_tail(t: float, degrees: int) -> float:
     """Return the probability that Student's t exceeds ``t`` (Abramowitz and Stegun 26.7.3 and 26.7.4).
 
+    Far out, where that is a difference of numbers near 1, the power series of the incomplete beta function (26.5.4).
+
     Raises:
         ValueError: when ``degrees`` is no whole number from 1.
     """
     if degrees < 1 or degrees != int(degrees):
         raise ValueError(f"{degrees} degrees of freedom: give a whole number from 1")
+    if t * t > degrees and t > 0:
+        return _far_tail(degrees / (degrees + t * t), degrees / 2)
     odd, radius = degrees % 2 == 1, math.hypot(t, math.sqrt(degrees))
     sine, cosine = t / radius, math.sqrt(degrees) / radius
     term = cosine if odd else 1.0
@@ -230,6 +243,18 @@ def student_tail(t: float, degrees: int) -> float:
         total += term
     inside = 2 / math.pi * (math.atan2(sine, cosine) + sine * total) if odd else sine * total
     return max(0.0, (1 - inside) / 2)
+
+
+def _far_tail(x: float, a: float) -> float:
+    """Return half the incomplete beta function I_x(a, 1/2), for x of at most 1/2."""
+    term = total = 1.0
+    for n in itertools.count():
+        term *= x * (a + n + 0.5) / (a + n + 1)
+        total += term
+        if term < 1e-17 * total:
+            break
+    beta = math.lgamma(a) + math.lgamma(0.5) - math.lgamma(a + 0.5)
+    return total / (2 * a) * math.exp(a * math.log(x) + 0.5 * math.log1p(-x) - beta)
 
 
 def student_quantile(probability: float, degrees: int) -> float:

@@ -9,8 +9,10 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
+from faceassay.graph import Graph
 from faceassay.inference import FEWEST_SEEDS, Effect, estimate, too_few
 from faceassay.results import CellResult, Results
+from faceassay.spec import MatrixSpec
 from faceassay.statistics import mean_replicates
 
 NO_REPLICATES = "no replicates"
@@ -83,7 +85,8 @@ class Pairing:
         """
         seeds = self.parts[0].matrix.spec.seeds
         of_seeds = [self._of_seed(method, against, members, seed) for seed in seeds]
-        found, reason = _estimated(of_seeds, generators_read(self.parts[0], method, against))
+        read = (generators_read(part.matrix, part.graph, method, against) for part in self.parts)
+        found, reason = _estimated(of_seeds, next(filter(None, read), None))
         effect = found if found and found.seeds_used >= FEWEST_SEEDS else None
         values = tuple(one.value for one in of_seeds)
         return Difference(method, against, column_name(members), values, effect, reason, found)
@@ -127,12 +130,11 @@ def column_name(members: Sequence[tuple[str, str]]) -> str:
     return ", ".join("/".join(member) for member in members)
 
 
-def generators_read(results: Results, method: str, against: str) -> tuple[int, ...] | None:
+def generators_read(matrix: MatrixSpec, graph: Graph, method: str, against: str) -> tuple[int, ...] | None:
     """Return which generator each seed of a difference reads, None where neither row reads any."""
-    seeds = results.matrix.spec.seeds
-    rows = [results.graph.rows[name] for name in (method, against)]
-    read = [stage.kind for row in rows for stage in results.graph.ancestors(row.recognizers[seeds[0]])]
-    return tuple(map(results.matrix.generator_seed_of, seeds)) if "generator" in read else None
+    seeds, rows = matrix.spec.seeds, [graph.rows[name] for name in (method, against)]
+    read = [stage.kind for row in rows for stage in graph.ancestors(row.recognizers[seeds[0]])]
+    return tuple(map(matrix.generator_seed_of, seeds)) if "generator" in read else None
 
 
 def _subtracted(ours: _Scored, theirs: _Scored, metric: str) -> NDArray[np.float64]:

@@ -198,3 +198,12 @@ def test_simulated_runs_find_what_is_detectable_as_often_as_said():
     random, true = np.random.default_rng(1), detectable(sd / 2, seeds - 1)
     found = stats.ttest_1samp(random.normal(true, sd, (seeds, runs)), 0).pvalue < 0.05
     assert abs(found.mean() - 0.8) < 4 * math.sqrt(0.8 * 0.2 / runs)
+
+
+@pytest.mark.parametrize("t", [2.0, 10.0, 60.0, 1000.0, 1e6])
+def test_far_out_a_tail_keeps_its_digits(t):
+    """Closed forms of one and two degrees of freedom that subtract nothing; SciPy for nine."""
+    u = t / math.sqrt(2 + t * t)
+    assert student_tail(t, 1) == pytest.approx(math.atan(1 / t) / math.pi, rel=1e-12, abs=0)
+    assert student_tail(t, 2) == pytest.approx(1 / ((2 + t * t) * (1 + u)), rel=1e-12, abs=0)
+    assert student_tail(t, 9) == pytest.approx(float(stats.t.sf(t, 9)), rel=1e-10, abs=0)

@@ -151,8 +151,11 @@ def test_parts_of_other_seeds_are_refused(tmp_path):
 
 def test_only_rows_that_read_a_generator_have_one(tmp_path):
     results = scored(tmp_path, *steady(3), text=WITH_GENERATOR)
-    assert generators_read(results, "Blend", "Real") == generators_read(results, "Real", "Blend") == (0, 0, 0)
-    assert generators_read(results, "Blend + real", "Real") is None
+    matrix, graph = results.matrix, results.graph
+    assert (
+        generators_read(matrix, graph, "Blend", "Real") == generators_read(matrix, graph, "Real", "Blend") == (0, 0, 0)
+    )
+    assert generators_read(matrix, graph, "Blend + real", "Real") is None
 
 
 def test_each_cell_is_read_once(tmp_path, monkeypatch):

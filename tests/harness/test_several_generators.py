@@ -186,8 +186,9 @@ def test_a_spread_says_how_many_generators_it_is_over(collected, words, text, sa
 
 
 def test_a_difference_knows_which_generator_each_seed_reads(collected):
-    assert generators_read(collected("generator_seeds: [5, 1]"), "Blend", "Real") == (5, 1, 5, 1)
-    assert generators_read(collected("generator_seeds: [5, 1]"), "Real", "Real") is None
+    results = collected("generator_seeds: [5, 1]")
+    assert generators_read(results.matrix, results.graph, "Blend", "Real") == (5, 1, 5, 1)
+    assert generators_read(results.matrix, results.graph, "Real", "Real") is None
 
 
 def test_settings_name_each_generator_with_its_seeds_and_rows(collected):

@@ -10,6 +10,7 @@ from faceassay.claims.cells import of_cells
 from faceassay.claims.findings import Evidence, Finding, not_run
 from faceassay.claims.verdicts import Outcome, PValues, Verdict, as_one_of_several, every, judged, not_all
 from faceassay.results import Results
+from faceassay.spec.claim_entries import OF_TWO_ROWS
 from faceassay.spec.claims import Claim, Comparison
 
 Reader = Callable[[Evidence, Claim, Comparison], Iterator[Finding]]
@@ -21,6 +22,9 @@ READERS: Mapping[str, Reader] = {
     "unrelated": models.unrelated,
 }
 """What reads the store for kinds of claims that are not about a difference of two rows."""
+TESTED = OF_TWO_ROWS | {"within"}
+"""Kinds whose verdict rests on a p-value that is adjusted."""
+UNTESTED = PValues(1.0, 1.0)
 
 
 def check_claims(parts: Sequence[Results]) -> list[Finding]:
@@ -33,7 +37,7 @@ def check_claims(parts: Sequence[Results]) -> list[Finding]:
     found = [(claim, list(_findings(evidence, claim))) for claim in (claims.claims if claims else ())]
     families: dict[str, list[Finding]] = {}
     for claim, findings in found:
-        families.setdefault(claim.family, []).extend(one for one in findings if one.p_values)
+        families.setdefault(claim.family, []).extend(one for one in findings if _counts(one))
     outcomes = {id(one): outcome for family in families.values() for one, outcome in _judged(family)}
     return [line for claim, findings in found for line in _lines(claim, findings, outcomes)]
 
@@ -49,8 +53,18 @@ def _findings(evidence: Evidence, claim: Claim) -> Iterator[Finding]:
             yield from READERS.get(claim.entry.kind, differs)(evidence, claim, about)
 
 
+def _counts(one: Finding) -> bool:
+    """Tell whether a finding is of a test of its family: one that this matrix can make, whether it gave a p or not.
+
+    A comparison that failed or is yet to run counts, as in the report's differences: what is lacking makes none easier.
+    """
+    left_out = one.claim.entry.needs or (one.about and one.about.left_out)
+    return bool(one.p_values) or (one.claim.entry.kind in TESTED and not left_out)
+
+
 def _judged(family: Sequence[Finding]) -> Iterator[tuple[Finding, Outcome]]:
-    yield from zip(family, judged([one.p_values for one in family if one.p_values]), strict=True)
+    outcomes = judged([one.p_values or UNTESTED for one in family])
+    yield from ((one, outcome) for one, outcome in zip(family, outcomes, strict=True) if one.p_values)
 
 
 def _lines(claim: Claim, findings: Sequence[Finding], outcomes: Mapping[int, Outcome]) -> Iterator[Finding]:

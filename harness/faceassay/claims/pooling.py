@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from typing import Any
 
 from faceassay.contracts import FaceassayError
 from faceassay.graph import Graph
@@ -16,7 +17,8 @@ def require_cross_fitted(parts: Sequence[Part]) -> None:
     """Refuse profiles that are not parts of one matrix, each tested on people of its own.
 
     Raises:
-        FaceassayError: when rows, baseline, seeds or columns differ, or two share evaluations or tested people by name.
+        FaceassayError: when rows, baseline, seeds, generators or columns differ, or two share evaluations, packs of
+            benchmarks or tested people by name.
     """
     wrong = next((fault for pair in combinations(parts, 2) for fault in _faults(*pair)), None)
     if wrong:
@@ -37,6 +39,8 @@ def _faults(one: Part, other: Part) -> Iterator[str]:
             yield f"{names} have other {what}" + (f" ({', '.join(differing)})" if differing else ", or another order")
     if shared := _evaluations(one) & _evaluations(other):
         yield f"{names} share {len(shared)} evaluations"
+    if packs := [name for name, pack in _packs(one).items() if pack in _packs(other).values()]:
+        yield f"{names} are tested on one pack ({', '.join(packs)})"
     if people := sorted(_people(one) & _people(other)):
         yield f"{names} are both tested on {', '.join(people[:3])}" + (" and others" if len(people) > 3 else "")
 
@@ -49,12 +53,18 @@ def _shape(part: Part) -> dict[str, tuple[object, ...]]:
         "baselines": (matrix.baseline,),
         "columns that claims are judged on": matrix.claims.stand_ins if matrix.claims else (),
         "seeds": tuple(matrix.spec.seeds),
+        "numbers of generators": (len(matrix.spec.generators),),
         "columns": (*((b.name, b.protocol.metric_ids()) for b in matrix.benchmarks), *averages),
     }
 
 
 def _evaluations(part: Part) -> frozenset[str]:
     return frozenset(cell.evaluation.digest for cell in part[1].cells if not cell.evaluation.absent)
+
+
+def _packs(part: Part) -> dict[str, dict[str, Any]]:
+    """Return what stands for the images and pairs of each benchmark, which may name nobody."""
+    return {name: pack.document for name, pack in part[1].packs.items() if not pack.absent}
 
 
 def _people(part: Part) -> frozenset[str]:

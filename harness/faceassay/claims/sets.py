@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from faceassay.contracts import FaceassayError
 from faceassay.graph import Stage
 from faceassay.inference import Effect, effect
 from faceassay.inputs import open_artifact
+from faceassay.paired import generators_read
 from faceassay.results import Results
 from faceassay.spec.claims import Claim, Comparison
 from faceassay.states import settled_stages
@@ -55,17 +56,23 @@ def of_sets(evidence: Evidence, claim: Claim, about: Comparison) -> Iterator[Fin
             yield not_run(claim, about, str(lacking), name)
             continue
         means, replicates = _levels(rows[0]) if len(rows) == 1 else _differences(*rows)
-        yield _judged(Finding(claim, about, Verdict.INCONCLUSIVE, unit=unit, part=name), means, replicates)
+        generators = generators_read(part.matrix, part.graph, about.lhs, about.rhs or about.lhs)
+        finding = Finding(claim, about, Verdict.INCONCLUSIVE, unit=unit, seeds=len(means), part=name)
+        yield _judged(finding, means, replicates, generators)
 
 
-def _judged(finding: Finding, means: Sequence[float], replicates: Sequence[Numbers]) -> Finding:
-    values: dict[str, Any] = {"effect": float(np.mean(means)), "seeds": len(means)}
+def _judged(
+    finding: Finding, means: Sequence[float], replicates: Sequence[Numbers], generators: tuple[int, ...] | None
+) -> Finding:
+    if not np.isfinite(means).all():
+        return replace(finding, reason=f"of a seed no class has a number of {finding.claim.entry.quality}")
+    measured = replace(finding, effect=float(np.mean(means)))
     try:
-        found = effect(means, replicates)
+        found = effect(means, replicates, generators)
     except ValueError as error:
-        return Finding(**{**vars(finding), **values, "reason": str(error)})
+        return replace(measured, reason=str(error))
     low, high = found.interval()
-    return Finding(**{**vars(finding), **values, "low": low, "high": high, "p_values": _p_values(finding, found)})
+    return replace(measured, low=low, high=high, p_values=_p_values(finding, found))
 
 
 def _p_values(finding: Finding, found: Effect) -> PValues:
@@ -77,8 +84,7 @@ def _p_values(finding: Finding, found: Effect) -> PValues:
 
 def _levels(sets: Sequence[Classes]) -> tuple[list[float], list[Numbers]]:
     """Return of each seed the mean over classes, and its replicates."""
-    known = [one.values[np.isfinite(one.values)] for one in sets]
-    return [float(values.mean()) for values in known], [_resampled(values) for values in known]
+    return [_mean(one.values) for one in sets], [_resampled(one.values) for one in sets]
 
 
 def _differences(ours: Sequence[Classes], theirs: Sequence[Classes]) -> tuple[list[float], list[Numbers]]:
@@ -91,19 +97,26 @@ def _differences(ours: Sequence[Classes], theirs: Sequence[Classes]) -> tuple[li
         if one.asked == other.asked and sorted(one.identities) == sorted(other.identities):
             place = {name: row for row, name in enumerate(other.identities)}
             between = one.values - other.values[[place[name] for name in one.identities]]
-            between = between[np.isfinite(between)]
-            means.append(float(between.mean()))
+            means.append(_mean(between))
             replicates.append(_resampled(between))
         else:
-            first, second = (of.values[np.isfinite(of.values)] for of in (one, other))
-            means.append(float(first.mean() - second.mean()))
-            replicates.append(_resampled(first) - _resampled(second, stream=1))
+            means.append(_mean(one.values) - _mean(other.values))
+            replicates.append(_resampled(one.values) - _resampled(other.values, stream=1))
     return means, replicates
 
 
+def _mean(values: Numbers) -> float:
+    """Return the mean of what is known, NaN where nothing is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
 def _resampled(values: Numbers, stream: int = 0) -> Numbers:
-    """Return the mean over the identities of each draw, float64 [R]."""
-    return np.array([values[drawn].mean() for drawn in drawn_identities(len(values), stream)])
+    """Return the mean over the identities of each draw, float64 [R].
+
+    Identities without a number are drawn too: where they differ from seed to seed, draw r still holds the same people.
+    """
+    return np.array([_mean(values[drawn]) for drawn in drawn_identities(len(values), stream)])
 
 
 def _of_seeds(evidence: Evidence, part: Results, row: str, quality: str) -> list[Classes]:

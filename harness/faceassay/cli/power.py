@@ -13,8 +13,8 @@ from pathlib import Path
 from statistics import median
 
 from faceassay.graph import Graph
-from faceassay.inference import FEWEST_SEEDS, Effect, detectable, too_few
-from faceassay.paired import Pairing, column_name
+from faceassay.inference import FEWEST_SEEDS, Effect, degrees_of_freedom, detectable, too_few
+from faceassay.paired import Pairing, column_name, generators_read
 from faceassay.report.words import counted, reach
 from faceassay.results import Results, collect
 from faceassay.spec import MatrixSpec
@@ -25,6 +25,7 @@ from faceassay.store import Store
 TEST = f"{100 * POWER:g} % power, two-sided {100 * LEVEL:g} %"
 VARIANCES = ("people variance", "seeds variance", "generators variance")
 UNKNOWN = "unknown until two seeds of it have run"
+UNKNOWN_GENERATORS = "unknown until rows that read a generator have run with two of them"
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,25 @@ class Variances:
     seeds: float
     generators: float
     seeds_used: int
+    generators_used: int
 
-    def detectable(self, seeds: int) -> float:
-        """Return what ``seeds`` can detect: more of them leave the variance over people as it is."""
-        variance = self.people + self.seeds * self.seeds_used / seeds + self.generators
-        return detectable(math.sqrt(variance), seeds - 1, level=LEVEL, power=POWER)
+    def detectable(self, seeds: int, generators: int) -> float | None:
+        """Return what ``seeds`` that read ``generators`` can detect: more leave the variance over people as it is.
+
+        None where several generators are read and the earlier run had one, which does not tell how they vary. With one
+        seed for each it did not tell seeds from generators, so that only more generators lessen both.
+        """
+        if generators > 1 and self.generators_used == 1:
+            return None
+        together = generators > 1 and self.generators_used == self.seeds_used
+        over_seeds = self.seeds * self.seeds_used / (generators if together else seeds)
+        over_generators = self.generators * self.generators_used / generators if generators > 1 else 0.0
+        error = math.sqrt(self.people + over_seeds + over_generators)
+        return detectable(error, degrees_of_freedom(seeds, generators), level=LEVEL, power=POWER)
+
+
+Known = Mapping[str, Sequence[tuple[str, Variances]]]
+"""Of each column the rows with their variances."""
 
 
 def power_lines(spec: MatrixSpec, graph: Graph, store: Store, differences: Path) -> Iterator[str]:
@@ -53,23 +68,38 @@ def power_lines(spec: MatrixSpec, graph: Graph, store: Store, differences: Path)
     seeds = len(spec.spec.seeds)
     if len(spec.methods) < 2:
         return
-    enough = f"{seeds} seeds, Student's t with {seeds - 1} degrees of freedom"
-    allowed = enough if seeds >= FEWEST_SEEDS else too_few(seeds)
+    read = _generators(spec, graph)
+    allowed = _degrees(seeds, max(read.values())) if seeds >= FEWEST_SEEDS else too_few(seeds)
     yield f"statistics: {allowed}; the signs of {counted(seeds, 'paired difference')} alone reach p = {_least(seeds)}"
     if seeds < 2:
         return
-    known, source = _tabled(differences), str(differences)
+    known, source = _tabled(spec, differences), str(differences)
     if not known:
         known, source = _stored(spec, graph, store), "the store"
     if known:
         yield f"detectable from '{spec.baseline}' ({TEST}; median over rows; variances of {source}):"
-        yield from (f"  {label}: {_found(known.get(column, ()), seeds)}" for column, label in _columns(spec).items())
+        for column, label in _columns(spec).items():
+            yield f"  {label}: {_found(known.get(column, ()), seeds, read)}"
     else:
         alone = detectable(1 / math.sqrt(seeds), seeds - 1, level=LEVEL, power=POWER)
         yield (
             f"detectable from '{spec.baseline}' ({TEST}): {UNKNOWN}; over seeds alone it is {alone:.2f} standard "
             "deviations of the paired differences"
         )
+
+
+def _generators(spec: MatrixSpec, graph: Graph) -> dict[str, int]:
+    """Return of each row but the baseline how many generators its difference reads, 1 where it reads none."""
+    rows = [method.name for method in spec.methods if method.name != spec.baseline]
+    return {row: len({*(generators_read(spec, graph, row, spec.baseline) or (0,))}) for row in rows}
+
+
+def _degrees(seeds: int, generators: int) -> str:
+    enough, fewer = (
+        f"{seeds} seeds, Student's t with {seeds - 1} degrees of freedom",
+        degrees_of_freedom(seeds, generators),
+    )
+    return enough if fewer == seeds - 1 else f"{enough}, {fewer} where {generators} generators are read"
 
 
 def _least(seeds: int) -> str:
@@ -87,53 +117,62 @@ def _columns(spec: MatrixSpec) -> Mapping[str, str]:
     return named | {column_name(average.members): average.name for average in spec.averages}
 
 
-def _found(variances: Sequence[Variances], seeds: int) -> str:
-    if not variances:
+def _found(of_rows: Sequence[tuple[str, Variances]], seeds: int, read: Mapping[str, int]) -> str:
+    if not of_rows:
         return UNKNOWN
-    return f"{reach(median(one.detectable(seeds) for one in variances))} points"
+    found = [variances.detectable(seeds, read[row]) for row, variances in of_rows]
+    known = [one for one in found if one is not None]
+    return f"{reach(median(known))} points" if known else UNKNOWN_GENERATORS
 
 
-def _tabled(path: Path) -> dict[str, list[Variances]]:
-    """Return the variances of a table by column; a damaged line is left out, a plan is no reason to stop."""
-    found: dict[str, list[Variances]] = {}
+def _tabled(spec: MatrixSpec, path: Path) -> Known:
+    """Return the variances of a table by column, of differences that the matrix has too.
+
+    A damaged line is left out, a plan is no reason to stop.
+    """
+    rows = {method.name for method in spec.methods if method.name != spec.baseline}
+    found: dict[str, list[tuple[str, Variances]]] = {}
     if path.is_file():
         with path.open(newline="", encoding="utf-8", errors="replace") as file:
             for row in csv.DictReader(file):
                 variances = _variances(row)
-                if variances:
-                    found.setdefault(row["column"], []).append(variances)
+                if variances and row["against"] == spec.baseline and row["method"] in rows:
+                    found.setdefault(row["column"], []).append((row["method"], variances))
     return found
 
 
 def _variances(row: Mapping[str, str | None]) -> Variances | None:
     try:
         people, seeds, generators = parts = [float(row[name] or "nan") for name in VARIANCES]
-        found = Variances(people, seeds, generators, int(row["seeds"] or 0))
+        found = Variances(people, seeds, generators, *(int(row[name] or 0) for name in ("seeds", "generators")))
     except (KeyError, ValueError):
         return None
-    usable = all(math.isfinite(part) and part >= 0 for part in parts)
-    return found if usable and found.seeds_used > 1 and row.get("column") else None
+    usable = all(math.isfinite(part) and part >= 0 for part in parts) and found.generators_used > 0
+    return found if usable and found.seeds_used > 1 and all(map(row.get, ("column", "method", "against"))) else None
 
 
-def _stored(spec: MatrixSpec, graph: Graph, store: Store) -> dict[str, list[Variances]]:
-    """Return the variances of the seeds that have run, where all rows have."""
+def _stored(spec: MatrixSpec, graph: Graph, store: Store) -> Known:
+    """Return the variances of the seeds that have run, where all rows have: of each generator equally many."""
     results = collect(spec, graph, store)
     lost = {result.cell.seed for result in results.cells if result.failure is not None and not result.absent}
-    seeds = tuple(seed for seed in spec.spec.seeds if seed not in lost)
+    run = [seed for seed in spec.spec.seeds if seed not in lost]
+    of_generators = ([seed for seed in run if spec.generator_seed_of(seed) == one] for one in spec.spec.generators)
+    # In rounds of all generators, since a seed's place among the seeds says which generator it reads.
+    seeds = tuple(seed for of_each in zip(*of_generators, strict=False) for seed in of_each)
     if len(seeds) < 2:
         return {}
     of_seeds = replace(results, matrix=replace(spec, spec=spec.spec.model_copy(update={"seeds": seeds})))
     return {column: list(of_column) for column, of_column in _estimated(of_seeds)}
 
 
-def _estimated(results: Results) -> Iterator[tuple[str, Iterator[Variances]]]:
+def _estimated(results: Results) -> Iterator[tuple[str, Iterator[tuple[str, Variances]]]]:
     matrix, pairing = results.matrix, Pairing((results,))
     members = [*([column] for column in results.columns()), *(average.members for average in matrix.averages)]
     rows = [method.name for method in matrix.methods if method.name != matrix.baseline]
     for column in members:
-        estimates = [pairing.difference(row, matrix.baseline, column).estimate for row in rows]
-        yield column_name(column), (_kept(estimate) for estimate in estimates if estimate)
+        estimates = [(row, pairing.difference(row, matrix.baseline, column).estimate) for row in rows]
+        yield column_name(column), ((row, _kept(estimate)) for row, estimate in estimates if estimate)
 
 
-def _kept(estimate: Effect) -> Variances:
-    return Variances(estimate.people, estimate.seeds, estimate.generators, estimate.seeds_used)
+def _kept(one: Effect) -> Variances:
+    return Variances(one.people, one.seeds, one.generators, one.seeds_used, one.generators_used)

@@ -29,10 +29,12 @@ BETWEEN = {
 """What a claim puts between the two rows."""
 EXPLANATION = (
     "Ours: left minus right in percentage points unless a unit stands there, paired by seed and by test people; a "
-    "plain number is no difference. p: two-sided, adjusted for all comparisons of a claim (Holm); of all together the "
-    "largest in the claimed direction. Supported: p is at most 0.05 on the claimed side of 0, or of a margin that is "
-    "stated; contradicted: the same on the other side; anything else is inconclusive and says nothing against a claim. "
-    "A claim about all of several comparisons is supported only where each of them is, and contradicted by one.",
+    "plain number is no difference. p: two-sided, or of two one-sided tests where rows are said to be equivalent or a "
+    "number to lie within limits; adjusted for all comparisons of a claim (Holm), where one without a number counts "
+    "with p = 1. Supported: p is at most 0.05 on the claimed side of 0, or of a margin that is stated; contradicted: "
+    "the same on the other side; anything else is inconclusive and says nothing against a claim. A claim about all of "
+    "several comparisons is supported only where each of them would be alone (its p is the largest one, not "
+    "adjusted), and contradicted by one.",
     "Detectable: the difference that such a run finds with 80 % power in one test at 5 %. All this is said of these "
     "data, networks and people, at this scale. Published: as printed, at the paper's scale.",
 )

@@ -18,8 +18,8 @@ COLUMNS = ("Column", "Method", "Difference", "95 % limits", "p (Holm)", "Verdict
 TEXT_COLUMNS = (0, 1, 5)
 CSV = "differences.csv"
 CSV_COLUMNS = (
-    "column", "method", "against", "difference", "low", "high", "p", "p holm", "verdict", "seeds", "degrees",
-    "standard error", "people variance", "seeds variance", "generators variance", "detectable", "reason",
+    "column", "method", "against", "difference", "low", "high", "p", "p holm", "verdict", "seeds", "generators",
+    "degrees", "standard error", "people variance", "seeds variance", "generators variance", "detectable", "reason",
 )  # fmt: skip
 DIGITS = 10
 """Significant digits of the CSV: the last bits of what is computed from variances depend on the processor."""
@@ -105,15 +105,16 @@ def explained(results: Results) -> Iterator[tuple[str, str]]:
         "Where limits are off",
         (
             "too wide where rows differ on other people at each seed, or few seeds vary less than people do; too "
-            "narrow where few people are drawn, or pairs in their place"
+            "narrow where few people are drawn, or pairs in their place, and in an average of benchmarks that show the "
+            "same people: these are drawn for each apart"
         ),
     )
 
 
 def _condition(results: Results) -> str:
     """Say that limits cover no other training of the generator, where all seeds read one."""
-    baseline, rows = results.matrix.baseline, results.matrix.methods
-    read = [{*(generators_read(results, row.name, baseline) or ())} for row in rows]
+    matrix, graph = results.matrix, results.graph
+    read = [{*(generators_read(matrix, graph, row.name, matrix.baseline) or ())} for row in matrix.methods]
     return "; conditional on one training of each generator" if any(len(of) == 1 for of in read) else ""
 
 
@@ -150,8 +151,15 @@ def _numbers(standing: Standing) -> Iterable[Any]:
 
 def _variances(estimate: Effect | None) -> Iterable[float | None]:
     if estimate is None:
-        return (None,) * 5
-    return estimate.degrees, estimate.standard_error, estimate.people, estimate.seeds, estimate.generators
+        return (None,) * 6
+    return (
+        estimate.generators_used,
+        estimate.degrees,
+        estimate.standard_error,
+        estimate.people,
+        estimate.seeds,
+        estimate.generators,
+    )
 
 
 def _rounded(value: Any) -> Any:

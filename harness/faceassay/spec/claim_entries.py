@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -42,7 +43,7 @@ def _known_schema(version: int) -> int:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
 
 
 class Margin(_Part):
@@ -68,9 +69,9 @@ class Printed(_Part):
 class ComparisonEntry(_Part):
     """One comparison of a claim; what it does not name it has from the claim."""
 
-    lhs: str | None = Field(None, description="a row")
-    rhs: str | None = Field(None, description="the row that it is compared with")
-    column: str | None = Field(None, description="heading of a column: benchmark and metric, or an average")
+    lhs: Text | None = Field(None, description="a row")
+    rhs: Text | None = Field(None, description="the row that it is compared with")
+    column: Text | None = Field(None, description="heading of a column: benchmark and metric, or an average")
     published: Printed = Printed()
 
 
@@ -124,10 +125,15 @@ def broken_rules(entry: ClaimEntry) -> Iterator[tuple[Path_, str]]:
         lacking = [word for word in needed if getattr(comparison, word, None) is None and getattr(entry, word) is None]
         if lacking:
             yield where, f"a claim of kind {entry.kind!r} needs {' and '.join(lacking)}"
+        lhs, rhs = (getattr(comparison, word) or getattr(entry, word) for word in ("lhs", "rhs"))
+        if lhs == rhs and lhs is not None:
+            yield where, f"row {lhs!r} is compared with itself"
     allowed = {*needed, *(("quality",) if entry.kind in OF_TWO_ROWS else ())}
-    for word in OPTIONAL:
-        if word not in allowed and getattr(entry, word) is not None:
-            yield (word,), f"{word!r} does not belong to a claim of kind {entry.kind!r}"
+    said: Iterator[tuple[Path_, ComparisonEntry]] = chain([((), entry)], entry.entries() if entry.compare else ())
+    for where, part in said:
+        for word in OPTIONAL:
+            if word not in allowed and getattr(part, word, None) is not None:
+                yield (*where, word), f"{word!r} does not belong to a claim of kind {entry.kind!r}"
     if entry.every and entry.kind not in CONJOINED:
         yield ("every",), f"'every' does not belong to a claim of kind {entry.kind!r}"
     if entry.bounds and entry.bounds[0] >= entry.bounds[1]:

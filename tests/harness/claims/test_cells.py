@@ -144,6 +144,24 @@ def test_one_significant_comparison_the_other_way_decides_though_another_was_not
     assert verdicts([replace(results, cells=cells)], tmp_path, claim) == [C, C, N]
 
 
+@pytest.mark.parametrize("lost", ["not run", "failed: out of memory", "absent: supply it"])
+def test_a_comparison_without_a_number_counts_in_its_family(tmp_path, lost):
+    """What has failed or is yet to run must not make what has a number significant."""
+    results = made(tmp_path, 0.006)
+    cells = tuple(replace(one, failure=lost) if one.cell.benchmark == "far" else one for one in results.cells)
+    claim = f"{MIX}, kind: greater, compare: [{{{NEAR}}}, {{{FAR}}}]"
+    (alone,) = checked([results], tmp_path, f"{MIX}, kind: greater, {NEAR}")
+    beside, _ = checked([replace(results, cells=cells)], tmp_path, claim)
+    assert (alone.verdict, beside.verdict) == (S, I)
+    assert beside.p == pytest.approx(2 * alone.p)
+
+
+def test_a_comparison_that_cannot_be_made_counts_in_no_family(tmp_path):
+    claims = f"{MIX}, kind: greater, {NEAR}", "id: X, statement: s, kind: less, lhs: a, rhs: b, needs: a bed"
+    alone, _ = checked([made(tmp_path, 0.006)], tmp_path, *claims)
+    assert alone.verdict is S
+
+
 def test_what_a_claim_needs_is_said_and_nothing_is_looked_up(tmp_path):
     claim = "id: X, statement: s, kind: greater, lhs: a dream, rhs: waking, column: sleep, needs: a bed"
     (found,) = checked([made(tmp_path, 0.02)], tmp_path, claim)

@@ -123,3 +123,48 @@ def test_identities_of_other_plans_are_drawn_apart(tmp_path):
     (mean,), (apart,) = _differences([other], [one])
     assert mean == pytest.approx(0.1)
     assert np.var(apart) == pytest.approx(2 * np.var(values) / 4, rel=0.2)
+
+
+def shared_classes(unknown):
+    """Return 40 people who differ and whom three seeds draw alike; ``unknown[seed]`` have no number at that seed."""
+    from faceassay.claims.sets import Classes
+
+    values = np.random.default_rng(0).normal(0, 1, 40)
+    sets = [Classes(values.copy(), tuple(map(str, range(40))), "x") for _ in unknown]
+    for one, place in zip(sets, unknown, strict=True):
+        one.values[place] = np.nan
+    return values, sets
+
+
+def test_a_draw_holds_the_same_people_at_every_seed_whoever_has_no_number(tmp_path):
+    """Seeds that show the same people do not average people away: the variance stays that of one seed."""
+    from faceassay.claims.sets import _differences, _levels
+
+    values, sets = shared_classes([[], [0], [1, 2]])
+    means, replicates = _levels(sets)
+    assert means == pytest.approx([np.mean(values), np.mean(values[1:]), np.mean([values[0], *values[3:]])])
+    assert effect(means, replicates).people == pytest.approx(np.var(values) / 40, rel=0.2)
+    _, none = shared_classes([[], [], []])
+    for one in none:
+        one.values[:] = 0
+    assert effect(*_differences(sets, none)).people == pytest.approx(np.var(values) / 40, rel=0.2)
+
+
+def test_a_set_none_of_whose_classes_has_a_number_concludes_nothing(assessed, tmp_path, monkeypatch):
+    from faceassay.claims import sets
+
+    monkeypatch.setitem(sets.MEASURES, "consistency", lambda measured, data: np.full(len(data.identities), np.nan))
+    (found,) = findings(assessed, tmp_path, f"id: X, statement: s, kind: greater, quality: consistency, {ROWS}")
+    assert (found.verdict, found.effect, found.p) == (Verdict.INCONCLUSIVE, None, None)
+    assert found.reason == "of a seed no class has a number of consistency"
+
+
+def test_sets_of_several_generators_rest_on_as_many_degrees_of_freedom_as_generators_less_one(
+    assessed, tmp_path, monkeypatch
+):
+    """Two generators are one degree of freedom, so that 2 and 1 seeds of them cannot be judged at all."""
+    from faceassay.claims import sets
+
+    monkeypatch.setattr(sets, "generators_read", lambda matrix, graph, lhs, rhs: (7, 7, 9))
+    (found,) = findings(assessed, tmp_path, f"id: X, statement: s, kind: greater, quality: consistency, {ROWS}")
+    assert (found.verdict, found.reason) == (Verdict.INCONCLUSIVE, "generators with 2, 1 seeds: give each as many")
