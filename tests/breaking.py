@@ -252,6 +252,22 @@ class PlansByChance(Good):
         return replace(plan, columns={"place": np.frombuffer(os.urandom(len(plan)), np.uint8)})
 
 
+@breaks("planning_counts_what_it_does")
+class PlansExpensively(Good):
+    def plan(self, sources, run):
+        run.count_evaluations(50)
+        return super().plan(sources, run)
+
+
+@breaks("planning_counts_what_it_does")
+class PlansInSecret(Good):
+    def plan(self, sources, run):
+        plan = super().plan(sources, run)
+        images = torch.zeros(len(plan), 3, sources.real.image_size, sources.real.image_size)
+        sources.generator.denoiser(LabelMix(plan.sources, plan.weights))(images, torch.ones(len(plan)))
+        return plan
+
+
 @breaks("planned_images_are_listed")
 class PlansMore(Good):
     def planned_images(self, identities):

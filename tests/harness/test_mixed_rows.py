@@ -24,6 +24,7 @@ ROWS = """\
   - {name: Numbers + real, group: FR_mix, data: numbers}
   - {name: Joined, group: FR_mix, data: numbers, people: joined}
   - {name: Names + real, group: FR_mix, data: names}
+  - {name: Strangers, group: FR_mix, data: strangers}
   - {name: Apart, group: FR_mix, data: names, people: apart}
   - {name: Balanced, group: FR_mix, data: names, balance: sources}
   - {name: Balanced blend, group: FR_mix, balance: sources, augmentation: {plugin: blend, pairs: 3, images_per_pair: 2}}
@@ -35,6 +36,7 @@ MATRIX = changed(
     ("train: train\n", """\
   numbers: {plugin: folder, path: numbers, image_size: 16}
   names: {plugin: folder, path: names, image_size: 16}
+  strangers: {plugin: folder, path: strangers, image_size: 16}
 train: train
 """),
     ("benchmarks:\n", ROWS),
@@ -56,10 +58,11 @@ def surroundings(tmp_path_factory):
 
 
 def written(folder, text=MATRIX):
-    """Write four sets of six images a person: train and test share the number 4, train and names the name ada."""
+    """Write five sets of six images a person: train and test share the number 4, train and names the name ada."""
     write_people(folder / "train", ["1", "2", "4", "ada"], seed=0)
     write_people(folder / "numbers", ["1", "2", "0003"], seed=1)
     write_people(folder / "names", ["ada", "2"], seed=2)
+    write_people(folder / "strangers", ["eve", "mallory"], seed=4)
     write_people(folder / "test", ["4", "5", "6", "7"], seed=3)
     (folder / "matrix.yaml").write_text(text)
     return folder / "matrix.yaml"
@@ -207,6 +210,12 @@ def test_the_report_says_who_is_joined(notes):
         assert said.endswith("each is one class with the images of both")
 
 
+def test_the_report_says_that_nobody_is_in_both(notes):
+    assert about(notes, "Strangers") == [
+        "no name is in data 'strangers' and in data 'train': every set has classes of its own"
+    ]
+
+
 def test_the_report_says_what_an_epoch_repeats(notes):
     said = [text for name, text in notes["Methods"] if name in ("Balanced", "Balanced blend")]
     assert [text for text in said if "repeated" in text] == [
@@ -220,7 +229,8 @@ def test_the_report_says_what_names_tell_of_each_benchmark(notes):
     assert text == (
         "by name, data 'train' unknown (the benchmark carries no names of people); "
         "data 'numbers' unknown (the benchmark carries no names of people); "
-        "data 'names' unknown (the benchmark carries no names of people)"
+        "data 'names' unknown (the benchmark carries no names of people); "
+        "data 'strangers' unknown (the benchmark carries no names of people)"
     )
     assert "faceassay quality" in pointer
 

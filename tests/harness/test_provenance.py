@@ -111,6 +111,7 @@ def test_equal_keys_differ_in_nothing():
         (changed(axes={"seed": 1}, seed=12), "seed axis seed: 0 -> 1"),
         (changed(seed=12), "seed, derived from another base seed: 11 -> 12"),
         (changed(kind="features"), "kind: recognizer -> features"),
+        (changed(kind="features", seed=12), "kind: recognizer -> features"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -111,7 +111,7 @@ def _files(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]
 def _told_otherwise(first: Known, second: Known) -> set[Place]:
     """Return the places that follow from others that are told: a derived seed, what another plugin brings."""
     places: set[Place] = {("inputs", name, "stage") for name in first.inputs.keys() & second.inputs.keys()}
-    if first.document["axes"] != second.document["axes"]:
+    if any(first.document[name] != second.document[name] for name in ("axes", "kind")):
         places.add(("seed",))
     if first.document["plugin"]["name"] != second.document["plugin"]["name"]:
         places |= {("plugin", "parameters"), ("plugin", "source"), ("plugin", "version")}

@@ -147,10 +147,10 @@ def audit_csv(findings: Sequence[Finding]) -> str:
 
 
 def counted(part: Part, findings: Iterable[Finding]) -> str:
-    """Return how often each verdict was given, most often first; empty where there are too many to tell at a glance."""
+    """Return how often each verdict was given, most often first; empty for one line, and for too many verdicts."""
     counts = Counter(one.verdict for one in findings if one.check == part.check and one.verdict)
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
-    return told if len(counts) <= AT_A_GLANCE else ""
+    return told if counts.total() > 1 and len(counts) <= AT_A_GLANCE else ""
 
 
 def cells(part: Part, findings: Iterable[Finding]) -> list[list[str]]:

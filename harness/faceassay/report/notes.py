@@ -125,6 +125,8 @@ def _people(results: Results, method: Method, mixture: Mixture) -> str:
         return "real and synthetic people of one name are different classes"
     train, other = results.graph.data[results.matrix.spec.train], results.graph.data[method.synthetic]
     shared = len({*train.people} & {*other.people})
+    if not shared:
+        return f"no name is in data '{other.name}' and in data '{train.name}': every set has classes of its own"
     names = f"{counted(shared, 'name')} of data '{other.name}' and of data '{train.name}' are the same"
     if mixture.people == "joined":
         return f"{names}: each is one class with the images of both"

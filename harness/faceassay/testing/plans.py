@@ -32,6 +32,17 @@ def planning_repeats(subject: Subject) -> None:
 
 
 @check(
+    "StageContext",
+    "count_evaluations: add to the count of network evaluations (one network on one image is one evaluation).",
+    do="call run.count_evaluations(number) in plan() for what the generator's networks did in it, and nowhere else.",
+)
+def planning_counts_what_it_does(subject: Subject) -> None:
+    """Compare the evaluations that a plan tells with those that were made; render() has no count of its own."""
+    made, told = first(subject).planning
+    require(made == told, f"plan() made {made} network evaluations and counted {told}")
+
+
+@check(
     "Augmentation.planned_images",
     "Return how many images the plan will list for ``identities`` real identities.",
     do="return the number of rows of the plan.",
@@ -184,6 +195,7 @@ def _joined(plan: SynthesisPlan, real: tuple[str, ...]) -> list[int | None]:
 
 PLANS = (
     planning_repeats,
+    planning_counts_what_it_does,
     planned_images_are_listed,
     plan_is_sound,
     labels_are_honest,

@@ -104,6 +104,7 @@ class Rendered:
         made: network evaluations and other passes of plan and blocks, counted by the reference networks.
         told: the same as the plugin and the generator count them.
         rendering: evaluations and passes of the blocks alone, counted by the reference networks.
+        planning: network evaluations of plan(), made and as it told them.
         disturbances: what was disturbed, by plan() and render().
         changed: what was written into of what was handed over.
     """
@@ -115,6 +116,7 @@ class Rendered:
     made: tuple[int, Counter[str]] = (0, Counter())
     told: tuple[int, Counter[str]] = (0, Counter())
     rendering: tuple[int, Counter[str]] = (0, Counter())
+    planning: tuple[int, int] = (0, 0)
     disturbances: list[Disturbance] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
 
@@ -179,6 +181,7 @@ def render(subject: Subject, course: Course = Course(), data: FaceArrays | None 
     rendered.made = inputs.evaluations(), inputs.passes()
     rendered.told = inputs.generator.evaluations, +(told.passes + passes + rendering.passes)
     rendered.rendering = inputs.evaluations() - before[0], inputs.passes() - before[1]
+    rendered.planning = before[0], told.evaluations
     rendered.changed = inputs.handed.changed()
     return rendered
 

@@ -9,8 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from faceassay.audit.checks import findings
+from faceassay.audit.findings import Finding
 from faceassay.audit.reading import CLAIM_COLUMNS, read_audit
 from faceassay.cli import main
+from faceassay.report.audited import PARTS, counted
 from faceassay.spec import SpecError
 
 SPEC = """\
@@ -220,3 +222,9 @@ def test_nothing_from_outside_is_markup_and_nothing_is_fetched(written, tmp_path
         assert word not in page
         assert word not in text
     assert not re.search(r"(src|href)=\"(?!#)", page)
+
+
+@pytest.mark.parametrize(("verdicts", "said"), [(["5 of 5 agree"], ""), (["b", "a", "b"], "2 b, 1 a")])
+def test_verdicts_are_counted_where_there_are_several(verdicts, said):
+    part = next(part for part in PARTS if part.check == "average")
+    assert counted(part, [Finding("average", "a table", verdict=verdict) for verdict in verdicts]) == said
