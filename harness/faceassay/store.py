@@ -26,6 +26,8 @@ from faceassay.keys import digest
 STORE_SCHEMA = 1
 """Version of the layout and of ``record.json``."""
 RECORD = "record.json"
+SEAL = "seal"
+"""Name of the record's entry that holds sha256 (hex) of its other entries as JSON with sorted names."""
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 """Numbers of the errors that say that the disk or the user's share of it is full."""
 Record = Mapping[str, Any]
@@ -139,7 +141,8 @@ class Store:
             path.relative_to(work).as_posix(): _described(path) for path in sorted(work.rglob("*")) if path.is_file()
         }
         content = digest({name: described["sha256"] for name, described in files.items()})
-        record = {"schema": STORE_SCHEMA, "kind": kind, "digest": key, **facts, "files": files, "content": content}
+        facts = {"schema": STORE_SCHEMA, "kind": kind, "digest": key, **facts, "files": files, "content": content}
+        record = sealed(facts)
         self._publish(work, record)
         self._verified.add(key)
         return record
@@ -248,6 +251,12 @@ def given_up(record: Record) -> Sequence[str]:
     """Return the files of an artifact, weights, that were left behind on purpose when it was moved here."""
     names: Sequence[str] = record.get("given_up", ())
     return names
+
+
+def sealed(record: Record) -> Record:
+    """Return ``record`` with its seal, by which a later change of any entry is seen; it protects from no forger."""
+    told = {name: said for name, said in record.items() if name != SEAL}
+    return {**told, SEAL: hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()}
 
 
 def write_atomically(path: Path, text: str) -> None:

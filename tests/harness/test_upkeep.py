@@ -134,6 +134,15 @@ def test_a_key_that_was_tampered_with_is_found(store, stages):
     assert "its key is not that of" in found
 
 
+def test_a_changed_word_of_a_record_that_contradicts_nothing_is_found(store, stages):
+    path = folder_of(store, stages[REAL]) / "record.json"
+    record = json.loads(path.read_text())
+    record["cost"]["seconds"] += 1
+    path.write_text(json.dumps(record))
+    (said,) = damage(store)
+    assert "it was changed after it was written" in said
+
+
 def test_a_folder_that_is_no_artifact_is_found(store):
     (store.root / "artifacts" / "plan" / "mine").mkdir()
     (said,) = damage(store)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from faceassay.contracts import StoreError
-from faceassay.store import RECORD, STORE_SCHEMA, Record, Store, given_up
+from faceassay.store import RECORD, STORE_SCHEMA, Record, Store, given_up, sealed
 from faceassay.upkeep.records import given_up_weights, refuse_bad_record
 
 CONTENTS = "contents.json"
@@ -85,7 +85,7 @@ def _contents(records: Collection[Record]) -> bytes:
 def _add_artifact(tar: tarfile.TarFile, store: Store, record: Record, without_weights: bool) -> None:
     kind, key = record["kind"], record["digest"]
     absent = {*given_up(record), *(given_up_weights(kind, record["files"]) if without_weights else ())}
-    told = {**record, "given_up": sorted(absent)} if absent else record
+    told = sealed({**record, "given_up": sorted(absent)}) if absent else record
     place = f"artifacts/{kind}/{key}"
     _add(tar, f"{place}/{RECORD}", json.dumps(told, indent=1, sort_keys=True).encode())
     for name in sorted(set(record["files"]) - absent):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from faceassay.contracts import StoreError
 from faceassay.graph import REPORTED_KINDS, THREADED_KINDS
 from faceassay.keys import KeyDocumentError, digest
-from faceassay.store import RECORD, STORE_SCHEMA
+from faceassay.store import RECORD, SEAL, STORE_SCHEMA, sealed
 
 KINDS = THREADED_KINDS | REPORTED_KINDS
 """Every kind of stage."""
@@ -132,6 +132,8 @@ def _contradiction(record: Mapping[str, Any], kind: str, key: str) -> str:
         return "its content is not that of its files"
     if not set(record.get("given_up", ())) <= set(given_up_weights(kind, record["files"])):
         return "it gives up files that are no weights"
+    if SEAL in record and sealed(record)[SEAL] != record[SEAL]:
+        return "it was changed after it was written: its seal does not fit"
     return ""
 
 
