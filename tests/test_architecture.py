@@ -24,7 +24,7 @@ LAYERS = (
     "noise",
     "blocks checkpoints datasets detection drawing environment fingerprints hookspecs identity lifeline progress "
     "inference sampling seeds serial sourcecode statistics torching",
-    "denoising keys processes quality registry sets shards unions validation",
+    "denoising keys processes quality registry sets shards threads unions validation",
     "assessment brought",
     "given scaffold spec stages",
     "audit people testing",

@@ -8,7 +8,6 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
@@ -25,7 +24,7 @@ from faceassay.hookspecs import ENTRY_POINT_GROUP
 from faceassay.inputs import input_contents, open_sources, stage_module
 from faceassay.states import is_current
 from faceassay.store import NO_SPACE, Store, given_up, write_atomically
-from faceassay.torching import torch_settings
+from faceassay.threads import fixed_threads
 
 COST_INTERVAL = 2.0
 """Seconds between two notes of the time spent, which a killed attempt leaves behind."""
@@ -137,7 +136,8 @@ def _run(order: Order, store: Store) -> Mapping[str, Any]:
         count_passes=meter.passes.update,
     )
     try:
-        with torch_settings(stage.threads) if stage.kind in THREADED_KINDS else nullcontext():
+        with_torch = stage.kind in THREADED_KINDS
+        with fixed_threads(stage.threads if with_torch else 1, with_torch=with_torch):
             _compute(order, store, context)
         _require_unchanged(stage)
     finally:

@@ -24,7 +24,7 @@ from faceassay.graph import Stage
 from faceassay.inputs import open_sources, stage_module
 from faceassay.lifeline import follow
 from faceassay.store import Store, write_atomically
-from faceassay.torching import torch_settings
+from faceassay.threads import fixed_threads
 
 PROGRESS, FAILURE = "ranks-progress.json", "ranks-failure.json"
 POLL_SECONDS = 0.5
@@ -123,7 +123,7 @@ def _rank(orders: _Orders) -> _Told:
     follow(orders.lifeline)
     rank, stage, told = int(os.environ["RANK"]), orders.stage, _Told()
     context = orders.context(rank, told)
-    with torch_settings(stage.threads), _group(context.device), _failure_noted(orders.scratch / FAILURE, rank):
+    with fixed_threads(stage.threads), _group(context.device), _failure_noted(orders.scratch / FAILURE, rank):
         sources = open_sources(stage, Store.open(orders.root), context.device)
         stage_module(stage.kind).run(stage.plugin, sources, context)
     told.passes.update(sources.passes)

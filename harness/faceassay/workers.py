@@ -15,7 +15,7 @@ from faceassay.graph import Stage
 from faceassay.inputs import open_artifact, open_sources
 from faceassay.lifeline import follow
 from faceassay.store import Store
-from faceassay.torching import torch_settings
+from faceassay.threads import fixed_threads
 
 _worker: dict[str, Any] = {}
 """What a worker process keeps between two blocks; empty in every other process."""
@@ -64,6 +64,6 @@ def _render(index: int) -> None:
     from faceassay.stages.synthesis import render_block
 
     stage: Stage = _worker["stage"]
-    with torch_settings(stage.threads):
+    with fixed_threads(stage.threads):
         scratch = _worker["store"].staging(stage.digest)
         render_block(stage.plugin, _worker["sources"], _worker["stored"], index, scratch)  # type: ignore[arg-type]
