@@ -22,7 +22,7 @@ from shown import PAGES, ROOT, blocks_of, commands_in, furnish
 
 DEMO = ROOT / "reports" / "demo" / "matrix.yaml"
 LANGUAGES = {"sh", "console", "yaml", "python", "toml", "text", "{toctree}", "{eval-rst}"}
-OF_NOX = re.compile(r"python -m (pip install nox|nox -s (\w+)( -- .*)?)$")
+OF_NOX = re.compile(r"python -m (pip install nox|nox -s ([\w-]+)( -- .*)?)$")
 OF_PIP = re.compile(r"python -m pip install -e ([\w-]+)$")
 LEFT_OUT = "…"
 needs_faces = pytest.mark.skipif(

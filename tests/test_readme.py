@@ -35,7 +35,7 @@ def test_the_first_screen_holds_the_two_commands():
 
 def test_every_session_named_in_the_readme_exists_and_is_explained():
     listed = run([sys.executable, "-m", "nox", "-l"], cwd=ROOT)
-    named = set(re.findall(r"nox -s (\w+)", README))
+    named = set(re.findall(r"nox -s ([\w-]*\w)", README))
     assert {"demo", "tests", "slow", "sanity", "bench"} <= named
     for session in named:
         assert re.search(rf"^\S? ?{session} -> \w.{{20,}}", listed, flags=re.M), listed
