@@ -17,5 +17,5 @@ def fixed_threads(threads: int, *, with_torch: bool = True) -> Iterator[None]:
     import scipy.linalg  # noqa: F401 - a BLAS of its own, which can be limited once it is there
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(threads, user_api="blas"), torch_settings(threads) if with_torch else nullcontext():
+    with torch_settings(threads) if with_torch else nullcontext(), threadpool_limits(threads, user_api="blas"):
         yield

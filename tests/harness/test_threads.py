@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
+import tiny_matrix as tiny
+from faceassay import execute
+from faceassay.store import Store
 from faceassay.threads import fixed_threads
 
 
@@ -35,9 +38,26 @@ def test_threads_are_put_back_after_an_error():
     assert of_blas() == before
 
 
-def test_a_product_has_the_same_bytes_whatever_the_machine_has():
+def test_a_product_has_the_same_bytes_whatever_the_machine_offers():
     left, right = (np.random.default_rng(seed).standard_normal((700, 512)) for seed in range(2))
-    with fixed_threads(1):
-        alone = left @ right.T
-    with fixed_threads(2), fixed_threads(1):
-        assert np.array_equal(left @ right.T, alone)
+    products = []
+    for offered in (1, 2, 3):
+        with threadpool_limits(offered, user_api="blas"), fixed_threads(1):
+            products.append((left @ right.T).tobytes())
+    assert len(set(products)) == 1
+
+
+def test_a_stage_that_uses_no_torch_computes_with_one_thread(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINY_EVENTS", str(tmp_path))
+    seen, compute = {}, execute._compute
+
+    def watched(order, store, context):
+        seen.setdefault(order.stage.kind, set()).update(of_blas())
+        compute(order, store, context)
+
+    monkeypatch.setattr(execute, "_compute", watched)
+    graph = tiny.graph_of()[1]
+    with threadpool_limits(3, user_api="blas"):
+        assert tiny.run(graph, Store.open(tmp_path / "store")) == {}
+    assert seen["evaluation"] == {1}
+    assert seen["recognizer"] == {stage.threads for stage in graph.stages.values() if stage.kind == "recognizer"}
